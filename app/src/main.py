@@ -1,0 +1,222 @@
+"""Answer HTTP for hello-world and say, in every answer, which region and release gave it.
+
+Law: reads its environment once, at start-up, keeps no state between requests and opens no
+connection. Reason: a rehearsal proves a failover or a release by what the answers say about
+themselves, and a pod that holds nothing may be stopped at any time.
+"""
+
+import dataclasses
+import itertools
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import flask
+from werkzeug import exceptions
+
+# A rehearsal breaks the application; a probe that broke with it would only get the pod restarted.
+PROBE_PATHS = frozenset({"/health", "/healthz"})
+
+
+class SettingError(ValueError):
+    """An environment variable holds something this application cannot use."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says; the defaults suit a developer's machine, not a cluster.
+
+    The fault switches are for drills: readiness that never passes, every request slowed, and
+    `fault_error_percent` of each hundred requests of a worker answered 500.
+    """
+
+    app_name: str = "hello-world"
+    app_version: str = "0.0.0"
+    environment: str = "development"
+    region: str = "local"
+    pod_name: str = dataclasses.field(default_factory=socket.gethostname)
+    fault_unready: bool = False
+    fault_delay_seconds: float = 0.0
+    fault_error_percent: float = 0.0
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the variables of the fields' names; an empty one counts as absent.
+
+        Raises:
+            SettingError: a value is not of its field's kind or out of range.
+        """
+        given = {
+            field.name: _setting(field.name.upper(), environ[field.name.upper()], field.type)
+            for field in dataclasses.fields(cls)
+            if environ.get(field.name.upper())
+        }
+        settings = cls(**given)
+        if settings.fault_error_percent > 100:  # noqa: PLR2004 - a percentage
+            raise SettingError(
+                f"FAULT_ERROR_PERCENT is {settings.fault_error_percent:g}; "
+                "expected a number from 0 to 100, for example 25"
+            )
+        return settings
+
+
+def _setting(name: str, text: str, kind: object) -> Any:
+    if kind is bool:
+        if text.lower() not in {"true", "false"}:
+            raise SettingError(f"{name} is {text!r}; expected true or false")
+        return text.lower() == "true"
+    if kind is float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            raise SettingError(f"{name} is {text!r}; expected a number from 0 up, for example 2.5")
+        return number
+    if not text.isprintable() or not text.isascii():
+        # It goes into a response header, where anything else is a refused response at run time.
+        raise SettingError(f"{name} is {text!r}; expected printable ASCII on one line")
+    return text
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per record, because a log collector parses lines, not tracebacks."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._pod = {
+            "region": settings.region,
+            "pod": settings.pod_name,
+            "version": settings.app_version,
+        }
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **self._pod,
+        }
+        if flask.has_request_context():
+            line |= {"method": flask.request.method, "path": flask.request.path}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def create_app(settings: Settings | None = None) -> flask.Flask:
+    """Build the application from the settings, or from this process's environment.
+
+    The server puts a callable into `config["IS_DRAINING"]`; while it returns true, readiness
+    fails and everything else is served as before.
+    """
+    settings = settings or Settings.from_environ(os.environ)
+    app = flask.Flask(settings.app_name)
+    app.config["IS_DRAINING"] = lambda: False
+    _log_as_json(app, settings)
+    _add_faults(app, settings)
+    _add_probes(app, settings)
+    _add_pages(app, settings)
+    _add_errors(app)
+    _sign_responses(app, settings)
+    return app
+
+
+def _log_as_json(app: flask.Flask, settings: Settings) -> None:
+    # Flask logs each unhandled exception to this logger; requests that succeed leave no line.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(settings))
+    app.logger.handlers = [handler]
+    app.logger.propagate = False
+
+
+def _add_faults(app: flask.Flask, settings: Settings) -> None:
+    if not (settings.fault_delay_seconds or settings.fault_error_percent):
+        return
+    must_fail = _every_percent(settings.fault_error_percent)
+
+    @app.before_request
+    def inject_fault() -> None:
+        if flask.request.path in PROBE_PATHS:
+            return
+        time.sleep(settings.fault_delay_seconds)
+        if must_fail():
+            app.logger.warning("answering 500 because of FAULT_ERROR_PERCENT")
+            raise exceptions.InternalServerError
+
+
+def _every_percent(percent: float) -> Callable[[], bool]:
+    """Say which calls are among `percent` of every hundred, spread evenly.
+
+    Counted, not drawn: the same drill gives the same number of errors twice.
+    """
+    numbers = itertools.count(1)
+
+    def is_chosen() -> bool:
+        number = next(numbers)
+        return int(number * percent / 100) > int((number - 1) * percent / 100)
+
+    return is_chosen
+
+
+def _add_probes(app: flask.Flask, settings: Settings) -> None:
+    @app.get("/health")
+    def get_readiness() -> tuple[str | dict[str, str], int]:
+        if app.config["IS_DRAINING"]():
+            return {"status": "draining"}, 503
+        if settings.fault_unready:
+            return {"status": "unready"}, 503
+        return "", 204
+
+    @app.get("/healthz")
+    def get_liveness() -> dict[str, str]:
+        return {"status": "alive"}
+
+
+def _add_pages(app: flask.Flask, settings: Settings) -> None:
+    @app.get("/")
+    def get_index() -> dict[str, str]:
+        return {
+            "status": "OK",
+            "app": settings.app_name,
+            "message": "Application is running",
+        }
+
+    @app.get("/api/info")
+    def get_info() -> dict[str, str]:
+        return {
+            "app": settings.app_name,
+            "version": settings.app_version,
+            "environment": settings.environment,
+            "region": settings.region,
+            "pod": settings.pod_name,
+            "status": "healthy",
+        }
+
+
+def _add_errors(app: flask.Flask) -> None:
+    @app.errorhandler(exceptions.HTTPException)
+    def answer_error(error: exceptions.HTTPException) -> flask.Response:
+        # The error's own headers stay: a 405 owes its Allow.
+        response = flask.Response(status=error.code, headers=error.get_headers())
+        response.data = flask.json.dumps({"error": error.name.capitalize()}) + "\n"
+        response.content_type = "application/json"
+        return response
+
+
+def _sign_responses(app: flask.Flask, settings: Settings) -> None:
+    @app.after_request
+    def sign(response: flask.Response) -> flask.Response:
+        response.headers["X-App-Version"] = settings.app_version
+        response.headers["X-App-Region"] = settings.region
+        response.headers["X-App-Pod"] = settings.pod_name
+        return response
+
+
+app = create_app()
