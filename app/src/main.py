@@ -117,7 +117,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     fails and everything else is served as before.
     """
     settings = settings or Settings.from_environ(os.environ)
-    app = flask.Flask(settings.app_name)
+    app = flask.Flask(__name__, static_folder=None)
     app.config["IS_DRAINING"] = lambda: False
     _log_as_json(app, settings)
     _add_faults(app, settings)

@@ -1,0 +1,61 @@
+{{/* One name for every object: the release's, as one release is one application in a namespace. */}}
+{{- define "app.name" -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+Selector labels, apart from the labels below: a Deployment's selector is immutable, so nothing that
+changes from release to release (version, chart) may be in it.
+*/}}
+{{- define "app.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Of a pod: no more than can differ between releases, as each change here restarts every pod. */}}
+{{- define "app.podLabels" -}}
+{{ include "app.selectorLabels" . }}
+{{- /* A tag may be longer than a label and end in what a label may not. */}}
+app.kubernetes.io/version: {{ .Values.image.tag | trunc 63 | trimAll "-_." | quote }}
+{{- end -}}
+
+{{- define "app.labels" -}}
+{{ include "app.podLabels" . }}
+app.kubernetes.io/part-of: {{ .Chart.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* The fewest pods there may be: what a disruption budget has to be judged against. */}}
+{{- define "app.fewestReplicas" -}}
+{{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
+{{- end -}}
+
+{{/* Variables that the chart itself sets, in the order they are rendered. A YAML list of env entries. */}}
+{{- define "app.ownEnv" -}}
+- name: APP_VERSION
+  value: {{ .Values.image.tag | quote }}
+- name: REGION
+  value: {{ .Values.region | quote }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+# The pod's own address, so that nothing else on a shared network namespace answers for it.
+- name: HOST
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIP
+- name: PORT
+  value: {{ .Values.service.targetPort | quote }}
+- name: DRAIN_SECONDS
+  value: {{ .Values.shutdown.drainSeconds | quote }}
+- name: GRACEFUL_SECONDS
+  value: {{ .Values.shutdown.finishSeconds | quote }}
+- name: FAULT_UNREADY
+  value: {{ .Values.faults.unready | quote }}
+- name: FAULT_DELAY_SECONDS
+  value: {{ .Values.faults.delaySeconds | quote }}
+- name: FAULT_ERROR_PERCENT
+  value: {{ .Values.faults.errorPercent | quote }}
+{{- end -}}
