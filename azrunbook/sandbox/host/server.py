@@ -1,0 +1,209 @@
+"""The whole sandbox in one process: starts every server, wires them, ends them.
+
+Order matters twice: certificates before listeners, and the connection file last, because its
+presence says "ready". Ending goes the other way round, and every part is ended even when another
+one fails to.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from azrunbook.sandbox import charts, faults, processes, tls
+from azrunbook.sandbox.arm import backends
+from azrunbook.sandbox.arm import server as arm_server
+from azrunbook.sandbox.arm import settings as arm_settings
+from azrunbook.sandbox.edge import config as edge_config
+from azrunbook.sandbox.edge import server as edge_server
+from azrunbook.sandbox.host import addresses, clusters, control
+from azrunbook.sandbox.node import images
+
+_LOG = logging.getLogger(__name__)
+_PUBLIC_DNS_SUFFIX = ".cloudapp.azure.com"
+_EDGE_PROPAGATION_SECONDS = 0.5
+# Azure's own proportions in a fraction of the time: a cluster in three seconds instead of four
+# minutes.
+_TIME_FACTOR = 1 / 80
+_TRAEFIK_REPOSITORY = "https://traefik.github.io/charts"
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """Where the sandbox keeps its files, and how long Azure's operations take in it."""
+
+    folder: Path
+    timing: str = "seconds"
+
+
+class Host:
+    """One sandbox: ``start``, then ``stopped`` is set when somebody asked it to end, ``stop``."""
+
+    def __init__(self, settings: HostSettings) -> None:
+        self._settings = settings
+        self._started_at = time.monotonic()
+        self._ready_seconds = 0.0
+        self.stopped = asyncio.Event()
+        self._authority = tls.Authority()
+        self._block = addresses.claim_block()
+        self._supervisor = processes.Supervisor()
+        self._images = images.ImageStore(settings.folder.parent / "images")
+        self._clusters = clusters.Clusters(
+            authority=self._authority,
+            images=self._images,
+            supervisor=self._supervisor,
+            folder=settings.folder,
+        )
+        self._secret = secrets.token_urlsafe(32)
+        self._arm = self._make_arm()
+        self._edge = self._make_edge()
+        self._charts = charts.ChartRepository(
+            address=self._block.server,
+            ssl_context=self._authority.server_context(self._block.server, "localhost"),
+        )
+        self._control = control.ControlServer(
+            settings.folder / "control.sock",
+            status=self.status,
+            inject=self._inject,
+            shutdown=self.stopped.set,
+        )
+
+    def _make_arm(self) -> arm_server.ArmServer:
+        settings = arm_settings.ArmSettings(
+            address=self._block.server,
+            port=0,
+            tenant_id=str(uuid.uuid4()),
+            subscription_id=str(uuid.uuid4()),
+            client_id=str(uuid.uuid4()),
+            client_secret=self._secret,
+            timing=_timing(self._settings.timing),
+        )
+        parts = backends.Backends(clusters=self._clusters, images=self._images)
+        return arm_server.ArmServer(settings, self._authority, parts)
+
+    def _make_edge(self) -> edge_server.EdgeServer:
+        context = self._authority.server_context(
+            "*.z01.azurefd.net", self._block.server, "localhost"
+        )
+        return edge_server.EdgeServer(
+            address=self._block.server,
+            https_port=0,
+            http_port=0,
+            ssl_context=context,
+            resolve=self._resolve,
+            propagation_seconds=_EDGE_PROPAGATION_SECONDS,
+        )
+
+    async def start(self) -> None:
+        """Start everything; when this returns, clients can connect."""
+        await self._supervisor.start()
+        await self._arm.start()
+        await self._edge.start()
+        await self._charts.start()
+        self._arm.store.subscribe(self._configure_edge)
+        self._ready_seconds = time.monotonic() - self._started_at
+        await self._control.start()
+        self._write_connection()
+
+    async def stop(self) -> None:
+        """End everything, also when a part fails to."""
+        (self._settings.folder / "connection.json").unlink(missing_ok=True)
+        for part in (
+            self._edge.stop,
+            self._charts.stop,
+            self._clusters.close,
+            self._arm.stop,
+            self._supervisor.stop,
+            self._control.stop,
+        ):
+            try:
+                await part()
+            except Exception:
+                _LOG.exception("%s failed while the sandbox ended", part.__qualname__)
+        self._block.release()
+
+    def _configure_edge(self, _kind: str, _resource_id: str, resource_type: str) -> None:
+        if resource_type.lower().startswith("microsoft.cdn/"):
+            resources = self._arm.store.list_by_namespace("Microsoft.Cdn")
+            self._edge.configure(edge_config.edge_config(resources))
+
+    def _resolve(self, host: str, port: int) -> tuple[str, int] | None:
+        """Public DNS and the Internet of the sandbox: a host name's listener, if it has one."""
+        if not host.endswith(_PUBLIC_DNS_SUFFIX):
+            return None
+        label, _, location = host.removesuffix(_PUBLIC_DNS_SUFFIX).partition(".")
+        return self._clusters.resolve(label, location, port)
+
+    async def _inject(self, fault: dict[str, Any]) -> dict[str, Any]:
+        return await faults.inject(fault, arm=self._arm, nodes=self._clusters)
+
+    def _write_connection(self) -> None:
+        folder = self._settings.folder
+        (folder / "ca.pem").write_bytes(self._authority.certificate_pem)
+        secret = folder / "client-secret"
+        secret.touch(mode=0o600)
+        secret.write_text(self._secret)
+        settings = self._arm.settings
+        connection = {
+            "name": "sandbox",
+            "subscription_id": settings.subscription_id,
+            "tenant_id": settings.tenant_id,
+            "resource_manager": self._arm.url,
+            "authority": self._arm.url,
+            "credential": {
+                "client_id": settings.client_id,
+                "client_secret_file": str(secret),
+            },
+            "ca_bundle": str(folder / "ca.pem"),
+            "polling_interval_seconds": 0.2,
+            "public_connect_to": f"{self._block.server}:{self._edge.https_port}",
+            "chart_mirrors": {_TRAEFIK_REPOSITORY: self._charts.url},
+        }
+        partial = folder / "connection.partial"
+        partial.write_text(json.dumps(connection, indent=2))
+        partial.replace(folder / "connection.json")
+
+    def status(self) -> dict[str, Any]:
+        """What runs, with its memory: the sandbox's own processes and the pods' apart."""
+        process = psutil.Process()
+        children = process.children(recursive=True)
+        return {
+            "running": True,
+            "pid": process.pid,
+            "ready_seconds": round(self._ready_seconds, 2),
+            "memory_bytes": process.memory_info().rss,
+            "pods_memory_bytes": sum(_resident_bytes(child) for child in children),
+            "endpoints": {
+                "resource_manager": self._arm.url,
+                "front_door": f"https://{self._block.server}:{self._edge.https_port}",
+                "charts": self._charts.url,
+            },
+            "clusters": self._clusters.status(),
+            "edge": self._edge.status(),
+        }
+
+
+def _timing(name: str) -> arm_settings.Timing:
+    match name:
+        case "immediate":
+            return arm_settings.Timing(default="immediate")
+        case "manual":
+            return arm_settings.Timing(default="manual")
+        case _:
+            return arm_settings.Timing(
+                by_type=arm_settings.AZURE_SECONDS, factor=_TIME_FACTOR
+            )
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
