@@ -83,13 +83,9 @@ class Clusters:
         await service_proxy.start()
         return _Running(request, block, cluster, service_proxy)
 
-    def _access(
-        self, cluster: kube_cluster.Cluster, user: str, group: str
-    ) -> node_api.ApiAccess:
+    def _access(self, cluster: kube_cluster.Cluster, user: str, group: str) -> node_api.ApiAccess:
         pair = self._authority.issue_client(user, [group] if group else [])
-        return node_api.ApiAccess(
-            url=cluster.url, ssl_context=self._authority.client_context(pair)
-        )
+        return node_api.ApiAccess(url=cluster.url, ssl_context=self._authority.client_context(pair))
 
     async def _reconcile_nodes(self, running: _Running) -> None:
         request = running.request
@@ -227,7 +223,9 @@ class Clusters:
                 "kubernetes_version": running.cluster.config.version,
                 "nodes": len(running.agents),
                 "pods": len(
-                    running.cluster.registry.list(running.cluster.registry.resources.get("", "pods"))
+                    running.cluster.registry.list(
+                        running.cluster.registry.resources.get("", "pods")
+                    )
                 ),
             }
             for running in self._running.values()

@@ -197,9 +197,7 @@ def _timing(name: str) -> arm_settings.Timing:
         case "manual":
             return arm_settings.Timing(default="manual")
         case _:
-            return arm_settings.Timing(
-                by_type=arm_settings.AZURE_SECONDS, factor=_TIME_FACTOR
-            )
+            return arm_settings.Timing(by_type=arm_settings.AZURE_SECONDS, factor=_TIME_FACTOR)
 
 
 def _resident_bytes(process: psutil.Process) -> int:
