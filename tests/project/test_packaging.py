@@ -31,7 +31,8 @@ def test_every_declared_package_is_locked_with_hashes(project):
     for block in (ROOT / "requirements.lock").read_text().replace("\\\n", " ").splitlines():
         name, _, rest = block.partition("==")
         locked[name.lower().replace("_", "-")] = rest
-    declared = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = [name for group in groups for name in group]
     names = {name.split(">")[0].split("=")[0].lower().replace("_", "-") for name in declared}
     assert names <= locked.keys()
     assert all("--hash=sha256:" in rest for rest in locked.values())

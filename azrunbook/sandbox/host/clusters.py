@@ -163,7 +163,7 @@ class Clusters:
         for cluster_id in list(self._running):
             try:
                 await self.delete(cluster_id)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the others must still be ended
                 _LOG.exception("cluster %s did not end cleanly", cluster_id)
 
     def kubeconfig(self, cluster_id: str, user: str) -> str:
@@ -214,19 +214,17 @@ class Clusters:
 
     def status(self) -> list[dict[str, Any]]:
         """One row per cluster, for people."""
-        return [
-            {
-                "name": running.request.name,
-                "location": running.request.location,
-                "url": running.cluster.url,
-                "power": "Stopped" if running.is_stopped else "Running",
-                "kubernetes_version": running.cluster.config.version,
-                "nodes": len(running.agents),
-                "pods": len(
-                    running.cluster.registry.list(
-                        running.cluster.registry.resources.get("", "pods")
-                    )
-                ),
-            }
-            for running in self._running.values()
-        ]
+        return [self._status_of(running) for running in self._running.values()]
+
+    @staticmethod
+    def _status_of(running: _Running) -> dict[str, Any]:
+        registry = running.cluster.registry
+        return {
+            "name": running.request.name,
+            "location": running.request.location,
+            "url": running.cluster.url,
+            "power": "Stopped" if running.is_stopped else "Running",
+            "kubernetes_version": running.cluster.config.version,
+            "nodes": len(running.agents),
+            "pods": len(registry.list(registry.resources.get("", "pods"))),
+        }

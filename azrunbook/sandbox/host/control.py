@@ -24,6 +24,8 @@ class ControlServer:
         shutdown: Callable[[], None],
     ) -> None:
         self._path = path
+        # A socket's path has 107 bytes at most; a deep folder is reached from the current one.
+        self._name = min(str(path), os.path.relpath(path), key=len)
         self._status = status
         self._inject = inject
         self._shutdown = shutdown
@@ -39,7 +41,7 @@ class ControlServer:
 
     async def start(self) -> None:
         await self._runner.setup()
-        await web.UnixSite(self._runner, os.path.relpath(self._path)).start()
+        await web.UnixSite(self._runner, self._name).start()
         self._path.chmod(0o600)
 
     async def stop(self) -> None:

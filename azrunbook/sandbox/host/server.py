@@ -125,7 +125,7 @@ class Host:
         ):
             try:
                 await part()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the other parts must still be ended
                 _LOG.exception("%s failed while the sandbox ended", part.__qualname__)
         self._block.release()
 
