@@ -58,7 +58,9 @@ class Step:
 
     Attributes:
         name: unique within the plan, shown to people ("stop cluster in eastus").
-        group: steps of a group may run at once (the two regions); groups run in order.
+        group: one cell of a notebook; groups run in order, steps of a group at once (the two
+            regions) but for ``after``.
+        after: names of steps of the same group that must be done first.
         action: name of an action of ``procedures.actions``.
         arguments: JSON arguments of the action.
         undo: written to the journal before the step starts; run in reverse order on undo.
@@ -70,6 +72,7 @@ class Step:
     action: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     undo: tuple[Undo, ...] = ()
+    after: tuple[str, ...] = ()
     timeout_seconds: float = 1800
 
 
