@@ -55,7 +55,7 @@ class Server:
 
     def find_url(self):
         found = re.search(r"Listening at: (http://\S+)", self.log)
-        return found[1] if found and "Booting worker" in self.log else None
+        return found[1] if found else None
 
 
 @pytest.fixture(name="wait_until")
@@ -92,6 +92,7 @@ def serve(tmp_path):
         server = Server(process, log_path)
         servers.append(server)
         server.url = wait_until(server.find_url)
+        server.get("/healthz")  # the socket listens before a worker answers
         return server
 
     yield start

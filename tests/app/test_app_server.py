@@ -142,7 +142,9 @@ def test_reload_keeps_the_drain(serve, wait_until):
 
 def test_server_writes_nothing_into_its_home(serve, tmp_path):
     """It runs where the disk is read-only: no control socket, no files."""
-    serve()
+    server = serve()
+    server.signal(signal.SIGQUIT)
+    server.wait()
     assert list((tmp_path / "home-0").iterdir()) == []
 
 
