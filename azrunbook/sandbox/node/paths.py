@@ -1,0 +1,43 @@
+"""Absolute paths of a container, translated to where their files really are. Pure but for `exists`.
+
+There is no mount namespace, so ``/etc/config`` inside a container is a directory somewhere else.
+How far the translation goes: absolute paths in arguments and in values of environment variables
+are rewritten (alone, after ``=``, ``:``, ``,`` or a space, or in quotes) when they lie under a
+volume's mount path or exist in the image's own tree; Python processes get the mount paths again
+in ``inside/sitecustomize.py``, which covers what their code opens. A path that any other program
+has built in, or reads out of a file, is not translated and names the machine's own file.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+_ABSOLUTE = re.compile(r"(^|[=:,;\s\"'(])(/(?!/)[^\s\"':;,=)]*)")
+
+
+class PathMap:
+    """The mounts of one container over the tree of its image."""
+
+    def __init__(self, mounts: Mapping[str, Path], root: Path | None) -> None:
+        self.mounts = dict(sorted(mounts.items(), key=lambda item: -len(item[0])))
+        self.root = root
+
+    def find(self, path: str) -> Path | None:
+        """Return the real place of an absolute path, or None if it is not this container's."""
+        for mount, real in self.mounts.items():
+            if path == mount or path.startswith(mount.rstrip("/") + "/"):
+                return real / path[len(mount) :].lstrip("/")
+        if self.root is not None and path != "/":
+            inside = self.root / path.lstrip("/")
+            if inside.exists():
+                return inside
+        return None
+
+    def translate(self, text: str) -> str:
+        """Rewrite every absolute path of the container that occurs in a text."""
+
+        def real(match: re.Match[str]) -> str:
+            place = self.find(match[2])
+            return match[1] + (str(place) if place is not None else match[2])
+
+        return _ABSOLUTE.sub(real, text)
