@@ -46,11 +46,25 @@ def read(model: type[_M], path: Path) -> _M:
     try:
         return model.model_validate(data)
     except pydantic.ValidationError as error:
-        mistakes = [_describe(mistake, model, path, document) for mistake in error.errors()]
+        deepest = _drop_consequences(error.errors())
+        mistakes = [_describe(mistake, model, path, document) for mistake in deepest]
         raise errors.EstateError(
             f"{path} is wrong in {len(mistakes)} place(s); nothing was started.\n"
             + "\n".join(mistakes)
         ) from error
+
+
+def _drop_consequences(mistakes: Sequence[Any]) -> list[Any]:
+    """Leave out what is only said because something inside it is wrong."""
+    places = [mistake["loc"] for mistake in mistakes]
+    return [
+        mistake
+        for mistake in mistakes
+        if not any(
+            len(place) > len(mistake["loc"]) and place[: len(mistake["loc"])] == mistake["loc"]
+            for place in places
+        )
+    ]
 
 
 def _describe(mistake: Any, model: type[Model], path: Path, document: yaml.Node | None) -> str:

@@ -7,6 +7,7 @@ expected and an example. The ingress layer has a file of its own
 """
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, Self
@@ -251,6 +252,11 @@ def _overlaps(*blocks: str) -> bool:
         for place, one in enumerate(networks)
         for other in networks[place + 1 :]
     )
+
+
+def json_schema() -> str:
+    """The JSON Schema of an estate file, for editors; ``infra/estate.schema.json`` holds it."""
+    return json.dumps(Estate.model_json_schema(), indent=2) + "\n"
 
 
 def find_project() -> Path:
