@@ -5,7 +5,7 @@ Nothing here looks at the world: procedures observe, and hand over what they fou
 """
 
 import html
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -72,6 +72,19 @@ class CheckTable(tuple[CheckResult, ...]):
             f"<th>{title}</th>" for title in ("", "check", "expected", "found", "what to do")
         )
         return f"<table class='checks'><tr>{head}</tr>{rows}</table>"
+
+
+def look(
+    name: str, criterion: str, check: Callable[[], CheckResult], advice: str = ""
+) -> CheckResult:
+    """Make a check whose look at the world may itself fail; that is a failed check, not an error.
+
+    Only this package's own errors count as found; anything else is a bug and is raised.
+    """
+    try:
+        return check()
+    except errors.AzrunbookError as error:
+        return CheckResult(name, passed=False, criterion=criterion, found=str(error), advice=advice)
 
 
 def require(

@@ -1,0 +1,235 @@
+"""Procedure 01: make Azure be what the estate file says.
+
+Reads every declared resource, compares what is declared (and nothing else), and puts what differs
+along the dependency graph, both regions at once. Running it again changes nothing; running it
+after it was killed goes on where it stopped, because Azure is the state.
+"""
+
+import html
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any
+
+from azrunbook import checks, connect, estate, plan as plans, resources
+from azrunbook.procedures import actions
+
+# The cells of the notebook, in order, and what each one puts.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "resource groups": ("Microsoft.Resources/resourceGroups",),
+    "networks": ("Microsoft.Network/virtualNetworks",),
+    "clusters": (
+        "Microsoft.ContainerService/managedClusters",
+        "Microsoft.ContainerRegistry/registries",
+        "Microsoft.ContainerRegistry/registries/replications",
+    ),
+    "front door": (
+        "Microsoft.Cdn/profiles",
+        "Microsoft.Cdn/profiles/afdEndpoints",
+        "Microsoft.Cdn/profiles/originGroups",
+        "Microsoft.Cdn/profiles/originGroups/origins",
+        "Microsoft.Cdn/profiles/afdEndpoints/routes",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is declared, and what Azure has of it (None: nothing)."""
+
+    desired: tuple[resources.DesiredResource, ...]
+    actual: Mapping[str, Mapping[str, Any] | None]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(one.type)}</td><td>{html.escape(one.name)}</td>"
+            f"<td>{html.escape(one.region)}</td><td>{_state(self.actual[one.id])}</td></tr>"
+            for one in self.desired
+        )
+        head = "<tr><th>type</th><th>name</th><th>region</th><th>in Azure now</th></tr>"
+        return f"<table class='facts'>{head}{rows}</table>"
+
+
+def observe(clients: connect.Clients) -> Facts:
+    """Ask Azure for every declared resource, all at once."""
+    desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    with futures.ThreadPoolExecutor(max_workers=8) as pool:
+        found = pool.map(lambda one: clients.arm.find(one.id, one.api_version), desired)
+        return Facts(desired, {one.id: body for one, body in zip(desired, found, strict=True)})
+
+
+def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
+    """The Kubernetes version is on offer in every region."""
+    return [_check_version(clients, one.location) for one in clients.estate.regions.values()]
+
+
+def _check_version(clients: connect.Clients, location: str) -> checks.CheckResult:
+    cluster = clients.estate.cluster
+    offered = clients.clusters.list_kubernetes_versions(location)
+    minor = ".".join(cluster.kubernetes_version.split(".")[:2])
+    plans_of = next((one.support_plans for one in offered if one.version == minor), ())
+    return checks.CheckResult(
+        name=f"Kubernetes version in {location}",
+        passed=cluster.support_plan in plans_of,
+        criterion=f"{cluster.kubernetes_version} offered with {cluster.support_plan}",
+        found=f"{minor}: {', '.join(plans_of) or 'not offered'}",
+        advice="choose one of " + ", ".join(one.version for one in offered),
+    )
+
+
+def plan(facts: Facts) -> plans.Plan:
+    """Decide what to create and update; pure."""
+    changes = resources.plan_changes(facts.desired, facts.actual)
+    by_id = {change.id: change for change in changes}
+    by_group = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
+    steps = [
+        _step(one, by_id, by_group, facts)
+        for one in facts.desired
+        if by_id[one.id].action != "no_change"
+    ]
+    return plans.Plan(
+        title="Provision the estate",
+        changes=changes,
+        steps=tuple(sorted(steps, key=lambda step: list(GROUPS).index(step.group))),
+        notes=_notes(changes),
+    )
+
+
+def _step(
+    one: resources.DesiredResource,
+    changes: Mapping[str, plans.Change],
+    groups: Mapping[str, str],
+    facts: Facts,
+) -> plans.Step:
+    change = changes[one.id]
+    before = facts.actual[one.id]
+    undo = (
+        plans.Undo("delete_resource", {"resource_id": one.id, "api_version": one.api_version})
+        if before is None
+        else plans.Undo(
+            "restore_resource",
+            {"resource_id": one.id, "api_version": one.api_version, "body": before},
+        )
+    )
+    same_group = [
+        f"put {other.type} {other.name} [{other.region}]"
+        for other in facts.desired
+        if other.id in one.depends_on
+        and groups[other.type] == groups[one.type]
+        and changes[other.id].action != "no_change"
+    ]
+    return plans.Step(
+        name=f"put {change.type} {change.name} [{change.region}]",
+        group=groups[one.type],
+        action="put_resource",
+        arguments={"resource_id": one.id},
+        undo=(undo,),
+        after=tuple(same_group),
+        timeout_seconds=2700 if one.type.endswith("managedClusters") else 900,
+    )
+
+
+def _notes(changes: tuple[plans.Change, ...]) -> tuple[str, ...]:
+    replaced = [change.name for change in changes if change.action == "replace"]
+    if not replaced:
+        return ()
+    return (
+        f"{', '.join(replaced)} cannot be changed in place; this procedure refuses to replace it. "
+        "Move what runs on it first, then delete it by hand and run again.",
+    )
+
+
+def verify(clients: connect.Clients) -> list[checks.CheckResult]:
+    """Azure is as declared, and each region's nodes are ready."""
+    facts = observe(clients)
+    drift = [one for one in plan(facts).changes if one.action != "no_change"]
+    pending = [
+        one.name
+        for one in facts.desired
+        if _state(facts.actual[one.id]) not in {"Succeeded", "Ready"}
+    ]
+    return [
+        checks.CheckResult(
+            name="estate as declared",
+            passed=not drift,
+            criterion="a plan made now changes nothing",
+            found="; ".join(f"{one.action} {one.name}" for one in drift) or "no change",
+            advice="run this notebook again",
+        ),
+        checks.CheckResult(
+            name="resources provisioned",
+            passed=not pending,
+            criterion=f"all {len(facts.desired)} resources in state Succeeded",
+            found=f"not yet: {', '.join(pending)}" if pending else "all Succeeded",
+            advice="look at the resource in Azure; run this notebook again",
+        ),
+        *(_check_nodes(clients, role) for role in clients.estate.regions),
+    ]
+
+
+def _check_nodes(clients: connect.Clients, role: estate.RegionName) -> checks.CheckResult:
+    wanted = sum(pool.count for pool in clients.estate.node_pools)
+    name = f"nodes ready in {clients.estate.regions[role].location}"
+    criterion = f"{wanted} of {wanted} nodes ready"
+
+    def count() -> checks.CheckResult:
+        nodes = clients.region(role).workloads.list_nodes()
+        ready = sum(node.is_ready for node in nodes)
+        return checks.CheckResult(
+            name=name,
+            passed=ready == wanted,
+            criterion=criterion,
+            found=f"{ready} of {len(nodes)} ready",
+            advice="kubectl describe nodes",
+        )
+
+    return checks.look(name, criterion, count)
+
+
+def list_nodes(clients: connect.Clients) -> Any:
+    """Every node of both regions as a data frame."""
+    import pandas as pd
+
+    rows = [
+        {
+            "region": region.location,
+            "pool": node.pool,
+            "node": node.name,
+            "zone": node.zone,
+            "version": node.version,
+            "ready": node.is_ready,
+        }
+        for role, region in clients.estate.regions.items()
+        for node in clients.region(role).workloads.list_nodes()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _state(body: Mapping[str, Any] | None) -> str:
+    if body is None:
+        return "absent"
+    properties = body.get("properties") or {}
+    return str(properties.get("provisioningState") or properties.get("state") or "Succeeded")
+
+
+@actions.action("put_resource")
+def put_resource(
+    clients: connect.Clients, progress: Callable[[str], None], *, resource_id: str
+) -> None:
+    """Put one declared resource and wait until Azure has it."""
+    desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    one = next(one for one in desired if one.id == resource_id)
+    clients.put(one.id, one.api_version, one.body, progress=progress)
+
+
+@actions.action("restore_resource")
+def restore_resource(
+    clients: connect.Clients,
+    progress: Callable[[str], None],
+    *,
+    resource_id: str,
+    api_version: str,
+    body: Mapping[str, Any],
+) -> None:
+    """Put a resource back to what it was before."""
+    clients.put(resource_id, api_version, body, progress=progress)
