@@ -85,7 +85,7 @@ def plan(facts: Facts) -> plans.Plan:
     steps = [
         _step(one, by_id, by_group, facts)
         for one in facts.desired
-        if by_id[one.id].action != "no_change"
+        if by_id[one.id].action in {"create", "update"}
     ]
     return plans.Plan(
         title="Provision the estate",
@@ -133,10 +133,11 @@ def _notes(changes: tuple[plans.Change, ...]) -> tuple[str, ...]:
     replaced = [change.name for change in changes if change.action == "replace"]
     if not replaced:
         return ()
-    return (
+    note = (
         f"{', '.join(replaced)} cannot be changed in place; this procedure refuses to replace it. "
-        "Move what runs on it first, then delete it by hand and run again.",
+        "Move what runs on it first, then delete it by hand and run again."
     )
+    return (note,)
 
 
 def verify(clients: connect.Clients) -> list[checks.CheckResult]:
