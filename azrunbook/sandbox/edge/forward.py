@@ -109,7 +109,7 @@ class Forwarder:
                 if isinstance(error, aiohttp.ClientConnectorError) or not _is_repeatable(outgoing):
                     raise
                 return await self._send(self._fresh, listener, origin, outgoing)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise _origin_error(error, outgoing) from error
 
     async def _send(

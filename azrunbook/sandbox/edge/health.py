@@ -164,6 +164,7 @@ class Monitor:
             self._probe_for_ever(group, origin, target.probe, window),
             name=f"probe {group.name}/{origin.name}",
         )
+        task.add_done_callback(_complain)
         return _Watched(target, window, task)
 
     async def _probe_for_ever(
@@ -216,10 +217,22 @@ class Monitor:
             return Sample(error.reason, loop.time() - started, is_good=False)
         except TimeoutError:
             return Sample("OriginTimeout", loop.time() - started, is_good=False)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, OSError):
             return Sample("OriginInvalidResponse", loop.time() - started, is_good=False)
         took = loop.time() - started
         return Sample(str(response.status), took, is_good=response.status == _GOOD_STATUS)
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    """A prober that ends by itself would leave an origin's health as it is, for ever: say so."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        task.get_loop().call_exception_handler(
+            {
+                "message": f"{task.get_name()} ended. This is a bug. Please report.",
+                "exception": error,
+                "task": task,
+            }
+        )
 
 
 def _target(group: config.OriginGroup, origin: config.Origin) -> _Target | None:

@@ -76,6 +76,7 @@ class EdgeServer:
         except OSError:
             await self.stop()
             raise
+        self._monitor.configure(self._config.groups.values())
 
     async def stop(self) -> None:
         """Close the listeners, end the probes and drop what has not propagated."""
@@ -89,7 +90,10 @@ class EdgeServer:
         await self._forwarder.stop()
 
     def configure(self, edge: config.EdgeConfig) -> None:
-        """Let a configuration act once it has propagated; needs the started edge's loop."""
+        """Let a configuration act once it has propagated; needs a running loop.
+
+        An edge that does not listen takes it too, and probes from `start` on.
+        """
         if edge == self._latest:
             return
         self._latest = edge
@@ -120,7 +124,8 @@ class EdgeServer:
         self._rotations = {
             key: self._rotations.get(key) or routing.Rotation() for key in edge.groups
         }
-        self._monitor.configure(edge.groups.values())
+        if self._runners:
+            self._monitor.configure(edge.groups.values())
 
     async def _listen(self, port: int, ssl_context: ssl.SSLContext | None) -> int:
         # Bodies pass as they are; a client that went away takes its request to the origin with it.

@@ -92,6 +92,16 @@ async def wait_until(condition, *, timeout_seconds=10.0):
             await asyncio.sleep(0.005)
 
 
+async def until_steady(read, *, seconds=0.3):
+    """Wait until a value has stopped changing for some time; returns it."""
+    async with asyncio.timeout(10):
+        before, now = None, read()
+        while before != now:
+            await asyncio.sleep(seconds)
+            before, now = now, read()
+    return now
+
+
 def region(name, **properties):
     """An origin resource for a region called `name`."""
     return {

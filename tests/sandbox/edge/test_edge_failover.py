@@ -154,6 +154,16 @@ async def test_a_configuration_acts_after_its_propagation(make_origin, make_site
     assert await site.serving() == "west"
 
 
+async def test_a_restarted_edge_serves_what_it_was_given_meanwhile(make_origin, make_site):
+    """Configurations are taken while it does not listen; probes start with it."""
+    site = await make_site(await make_origin("east"), await make_origin("west"))
+    await site.edge.stop()
+    site.edge.configure(edge_site.configured(STANDBY))
+    await site.edge.start()
+    await site.until_healthy("west")
+    assert await site.serving() == "west"
+
+
 async def test_nothing_is_left_after_stop(make_origin, make_site):
     """Stopping ends listeners, probes and pending changes."""
     origin = await make_origin("east")

@@ -153,11 +153,7 @@ async def test_a_slow_client_slows_the_origin(make_origin, make_site):
     site.edge.configure(edge_site.configured(edge_site.region("east")))
     async with site.request() as answer:
         await answer.content.readany()
-        before = -1
-        while before != sent:  # until the origin is stuck
-            before = sent
-            await asyncio.sleep(0.3)
-        assert sent < 2000 * 65536 / 4
+        assert await edge_site.until_steady(lambda: sent) < 2000 * 65536 / 4
         answer.close()
 
 
@@ -176,6 +172,21 @@ async def test_a_broken_answer_is_not_passed_off_as_whole(make_origin, make_site
     async with site.request() as answer:
         with pytest.raises(edge_site.aiohttp.ClientError):
             await answer.read()
+
+
+async def test_many_requests_at_once_share_the_edge(make_origin, make_site):
+    """A slow answer delays nobody else: a hundred take hardly longer than one."""
+
+    async def slow(_request):
+        await asyncio.sleep(0.3)
+        return web.Response(text="east")
+
+    site = await make_site(await make_origin("east", slow))
+    site.edge.configure(edge_site.configured(edge_site.region("east")))
+    started = asyncio.get_running_loop().time()
+    served = await asyncio.gather(*(site.serving() for _ in range(100)))
+    assert served == ["east"] * 100
+    assert asyncio.get_running_loop().time() - started < 3
 
 
 async def test_http_is_redirected_to_https(echo_site):
