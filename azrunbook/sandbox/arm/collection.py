@@ -1,0 +1,235 @@
+"""Resource types whose requests differ only in data: get, list, put, patch, delete of a kind.
+
+No HTTP library. A provider describes a :class:`Kind` (its type, its rules, its defaults) and gets
+the five routes. What needs more than data has handlers of its own in the provider.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+from azrunbook.sandbox.arm import errors, locations, operations, paths, routing, services
+
+Json = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """A write to judge: what was sent, over what existed.
+
+    Attributes:
+        sent: the request body; for a PATCH already merged over the existing document.
+        existing: the stored document, None when this creates it.
+    """
+
+    resource: paths.ResourceId
+    sent: Json
+    existing: Json | None
+
+    @property
+    def properties(self) -> Json:
+        return self.sent.get("properties") or {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A resource type.
+
+    Attributes:
+        type: canonical spelling, e.g. ``Microsoft.Cdn/profiles/originGroups``.
+        operation_prefix: prefix of the operation names in Azure's specifications.
+        style: where its clients poll.
+        complete: returns the properties to store (defaults, server-filled values); raises ArmError
+            for what Azure would refuse.
+        tracked: has location, tags, sku.
+        statuses: first answers to PUT (new), PUT (existing), PATCH.
+        stored: called after a write was stored, for what lives beside the document.
+        check_delete: raises ArmError for a deletion Azure would refuse.
+        render: composes the body of an answer from the stored document.
+    """
+
+    type: str
+    operation_prefix: str
+    api_versions: tuple[str, ...]
+    style: operations.PollingStyle
+    complete: Callable[[Draft], Json]
+    tracked: bool = False
+    statuses: tuple[int, int, int] = (201, 200, 200)
+    states: tuple[str, str] = ("Creating", "Updating")
+    stored: Callable[[Draft], None] | None = None
+    check_delete: Callable[[paths.ResourceId], None] | None = None
+    render: Callable[[Json], Json] | None = None
+
+    @property
+    def template(self) -> str:
+        """The path of one resource, as a route template."""
+        namespace, *kinds = self.type.split("/")
+        names = "".join(f"/{kind}/{{{kind}Name}}" for kind in kinds)
+        return f"{routing.GROUP}/providers/{namespace}{names}"
+
+
+class Collection:
+    """Serves one kind."""
+
+    def __init__(self, kind: Kind, parts: services.Services) -> None:
+        self._kind = kind
+        self._parts = parts
+
+    def routes(self) -> list[routing.Route]:
+        kind = self._kind
+        one = kind.template
+        many = one.rpartition("/")[0]
+        table: list[tuple[str, str, str, routing.Handler]] = [
+            ("GET", one, "Get", self.get),
+            ("PUT", one, "CreateOrUpdate", self.put),
+            ("PATCH", one, "Update", self.patch),
+            ("DELETE", one, "Delete", self.delete),
+            ("GET", many, "List", self.list),
+        ]
+        if kind.type.count("/") == 1:
+            wide = many.replace(routing.GROUP, routing.SUBSCRIPTION)
+            table.append(("GET", wide, "ListBySubscription", self.list))
+        return [
+            routing.Route(
+                method, template, f"{kind.operation_prefix}_{name}", handler, kind.api_versions
+            )
+            for method, template, name, handler in table
+        ]
+
+    def get(self, call: routing.Call) -> routing.Answer:
+        document = self._parts.store.get(call.resource, self._kind.type)
+        return routing.Answer(200, self._render(document))
+
+    def list(self, call: routing.Call) -> routing.Answer:
+        parent = call.resource if call.resource.parts else call.resource.scope
+        if parent.group:
+            self._parts.store.get(parent)
+        found = self._parts.store.list_by_type(self._kind.type, below=parent)
+        return routing.Answer(200, {"value": [self._render(document) for document in found]})
+
+    def put(self, call: routing.Call) -> routing.Answer:
+        self._check_parent(call.resource)
+        existing = self._parts.store.find(call.resource)
+        draft = Draft(call.resource, call.body, existing)
+        created, updated, _ = self._kind.statuses
+        return self._write(call, draft, created if existing is None else updated)
+
+    def patch(self, call: routing.Call) -> routing.Answer:
+        existing = self._parts.store.get(call.resource, self._kind.type)
+        sent = merge(existing, call.body)
+        if "tags" in call.body:
+            sent["tags"] = call.body["tags"] or {}
+        return self._write(call, Draft(call.resource, sent, existing), self._kind.statuses[2])
+
+    def delete(self, call: routing.Call) -> routing.Answer:
+        if self._parts.store.find(call.resource) and self._kind.check_delete:
+            self._kind.check_delete(call.resource)
+        return self._parts.begin_delete(call, call.resource, self._kind.style)
+
+    def _write(self, call: routing.Call, draft: Draft, status: int) -> routing.Answer:
+        kind, parts = self._kind, self._parts
+        group = parts.require_group(call.resource)
+        parts.check_etag(call)
+        body = self._tracked(draft, group) if kind.tracked else {}
+        body["properties"] = kind.complete(draft)
+        creating, updating = kind.states
+        new = draft.existing is None
+        parts.store.put(call.resource, kind.type, body)
+        if kind.stored:
+            kind.stored(draft)
+        change = services.Change(
+            resource=call.resource,
+            type=kind.type,
+            verb="create" if new else "update",
+            state=creating if new else updating,
+            style=kind.style,
+            status=status,
+            location=body.get("location") or group["location"],
+            render=lambda target: self._render(parts.store.get(target, kind.type)),
+        )
+        return parts.begin_change(call, change)
+
+    def _tracked(self, draft: Draft, group: Json) -> Json:
+        """Return location, tags, sku and whatever else stands beside the properties."""
+        body = {key: value for key, value in draft.sent.items() if key not in _ENVELOPE}
+        wanted = locations.normalize(draft.sent.get("location") or group["location"])
+        body["location"] = locations.check(wanted, draft.resource)
+        check_same_location(draft, wanted)
+        body["tags"] = draft.sent.get("tags") or {}
+        return body
+
+    def _check_parent(self, resource: paths.ResourceId) -> None:
+        if len(resource.parts) > 1 and self._parts.store.find(resource.parent) is None:
+            self._parts.require_group(resource)
+            raise errors.parent_not_found(self._kind.type, resource.name, resource.parent.path_name)
+
+    def _render(self, document: Json) -> Json:
+        return self._kind.render(document) if self._kind.render else document
+
+
+def check_same_location(draft: Draft, wanted: str) -> None:
+    """Refuse to move a resource.
+
+    Raises:
+        errors.ArmError: 409 InvalidResourceLocation.
+    """
+    before = draft.existing["location"] if draft.existing else wanted
+    if before != wanted:
+        raise errors.ArmError(
+            409,
+            "InvalidResourceLocation",
+            f"The resource '{draft.resource.name}' already exists in location '{before}' in "
+            f"resource group '{draft.resource.group}'. A resource with the same name cannot be "
+            f"created in location '{wanted}'. Please select a new resource name.",
+        )
+
+
+def merge(base: Json, over: Json) -> Json:
+    """Return base with the other laid over it, object by object; null and lists replace."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = (
+            merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return result
+
+
+def check_number(
+    properties: Json, path: str, low: int, high: int, *, owner: str, required: bool = False
+) -> None:
+    """Check an integer at a dotted path.
+
+    Raises:
+        errors.ArmError: 400 that names the property, the value and the range.
+    """
+    value: Any = properties
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    if value is None and not required:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise errors.bad_request(
+            f"Property '{owner}.{path}' has the invalid value '{value}': expected an integer from "
+            f"{low} to {high}.",
+            target=f"properties.{path}",
+        )
+
+
+def check_name(resource: paths.ResourceId, pattern: str) -> None:
+    """Check the last name of an id.
+
+    Raises:
+        errors.ArmError: 400 InvalidResourceName with the pattern.
+    """
+    if not re.fullmatch(pattern, resource.name):
+        raise errors.bad_request(
+            f"The resource name '{resource.name}' of type '{resource.type}' is invalid: expected "
+            f"it to match {pattern}.",
+            code="InvalidResourceName",
+            target="name",
+        )
+
+
+_ENVELOPE = {"id", "name", "type", "properties", "systemData", "etag", "eTag"}

@@ -1,0 +1,72 @@
+"""How one ARM server is set up. Values only.
+
+Times of long-running operations are Azure's own by :data:`AZURE_SECONDS`, scaled by one factor, so
+that a rehearsal keeps their proportions without their length.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+Transition = float | Literal["immediate", "manual"]
+
+# Typical durations in seconds, by type or `type:verb`; a rehearsal only needs the proportions.
+AZURE_SECONDS: dict[str, float] = {
+    "Microsoft.ContainerService/managedClusters": 240.0,
+    "Microsoft.ContainerService/managedClusters:stop": 120.0,
+    "Microsoft.ContainerService/managedClusters:start": 180.0,
+    "Microsoft.ContainerService/managedClusters/agentPools": 120.0,
+    "Microsoft.Network/virtualNetworks": 4.0,
+    "Microsoft.Cdn/profiles": 20.0,
+    "Microsoft.ContainerRegistry/registries": 10.0,
+    "Microsoft.Resources/resourceGroups": 15.0,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How long an operation takes: ``"immediate"``, seconds, or ``"manual"`` until advanced.
+
+    Attributes:
+        default: for what ``by_type`` does not name.
+        by_type: keys are resource types or ``type:verb`` (create, update, delete, start, stop);
+            letter case does not matter, the more specific key wins.
+        factor: seconds are multiplied by it.
+    """
+
+    default: Transition = "immediate"
+    by_type: Mapping[str, Transition] = dataclasses.field(default_factory=dict)
+    factor: float = 1.0
+
+    def transition(self, type_: str, verb: str) -> Transition:
+        """Return what an operation of this type and verb takes, seconds already scaled."""
+        table = {key.lower(): value for key, value in self.by_type.items()}
+        kind = type_.lower()
+        found = table.get(f"{kind}:{verb.lower()}", table.get(kind, self.default))
+        return found if isinstance(found, str) else found * self.factor
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmSettings:
+    """Address, the one subscription with its one service principal, and the limits.
+
+    Attributes:
+        port: 0 takes any free one.
+        throttling_scale: multiplies every bucket and refill rate; 1.0 is Azure's own limits.
+        core_quota: vCPUs per VM family and region.
+        core_quotas: exceptions from it, by ``(location, family)`` in lower case.
+        unregistered: resource provider namespaces that start out not registered.
+    """
+
+    address: str
+    port: int
+    tenant_id: str
+    subscription_id: str
+    client_id: str
+    client_secret: str = dataclasses.field(repr=False)
+    timing: Timing = dataclasses.field(default_factory=Timing)
+    throttling_scale: float = 100.0
+    core_quota: int = 100
+    core_quotas: Mapping[tuple[str, str], int] = dataclasses.field(default_factory=dict)
+    token_lifetime_seconds: int = 3599
+    unregistered: frozenset[str] = frozenset()
