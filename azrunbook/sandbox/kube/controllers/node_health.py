@@ -1,0 +1,91 @@
+"""What a node's conditions and lease mean: its taints, and whether it is given up.
+
+Law: pure. Source: documentation "Node status", "Taint based evictions" and k8s.io/kubernetes
+pkg/controller/nodelifecycle.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from azrunbook.sandbox.kube import times
+from azrunbook.sandbox.kube.controllers import conditions, matching, moments, pods
+
+Object = dict[str, Any]
+
+NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_PRESSURES = {
+    "MemoryPressure": "node.kubernetes.io/memory-pressure",
+    "DiskPressure": "node.kubernetes.io/disk-pressure",
+    "PIDPressure": "node.kubernetes.io/pid-pressure",
+    "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
+}
+_HEALTH_TAINTS = {NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_PRESSURES.values()}
+REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+
+
+def plan_taints(node: Object, *, at: str) -> list[Object]:
+    """The node's taints as its conditions and spec.unschedulable want them."""
+    status = node.get("status", {}).get("conditions") or ()
+    ready = conditions.find(status, "Ready")
+    wanted: list[tuple[str, str]] = []
+    if ready is not None and ready["status"] != "True":
+        key = NOT_READY if ready["status"] == "False" else UNREACHABLE
+        wanted += [(key, "NoSchedule"), (key, "NoExecute")]
+    for kind, key in _PRESSURES.items():
+        if conditions.is_true(status, kind):
+            wanted.append((key, "NoSchedule"))
+    if node.get("spec", {}).get("unschedulable"):
+        wanted.append((UNSCHEDULABLE, "NoSchedule"))
+    present = node.get("spec", {}).get("taints") or []
+    kept = [
+        taint
+        for taint in present
+        if taint["key"] not in _HEALTH_TAINTS or (taint["key"], taint["effect"]) in wanted
+    ]
+    have = {(taint["key"], taint["effect"]) for taint in kept}
+    new = [{"key": k, "effect": e, "timeAdded": at} for k, e in wanted if (k, e) not in have]
+    return kept + new
+
+
+def lost_conditions(node: Object, *, at: str) -> list[Object]:
+    """The conditions of a node whose kubelet has gone silent: Unknown, all that it reported."""
+    found = list(node.get("status", {}).get("conditions") or [])
+    for kind in REPORTED:
+        old = conditions.find(found, kind)
+        made = conditions.condition(
+            kind,
+            "Unknown",
+            at=at,
+            reason="NodeStatusUnknown" if old else "NodeStatusNeverUpdated",
+            message="Kubelet stopped posting node status."
+            if old
+            else "Kubelet never posted node status.",
+            lastHeartbeatTime=(old or {}).get("lastHeartbeatTime")
+            or node["metadata"].get("creationTimestamp"),
+        )
+        found = conditions.replaced(found, made)
+    return found
+
+
+def seconds_to_eviction(pod: Object, taints: Sequence[Object], *, at: dt.datetime) -> float | None:
+    """Seconds until the pod must leave its node; 0 at once, None never.
+
+    A taint without a toleration evicts at once; of several tolerated ones the shortest time
+    counts, from when the taint was added.
+    """
+    if pods.is_terminating(pod):
+        return None
+    tolerations = pod["spec"].get("tolerations") or ()
+    waits: list[float] = []
+    for taint in (one for one in taints if one["effect"] == "NoExecute"):
+        covering = [one for one in tolerations if matching.tolerates(one, taint)]
+        if not covering:
+            return 0.0
+        limits = [one["tolerationSeconds"] for one in covering if "tolerationSeconds" in one]
+        if limits:
+            since = taint.get("timeAdded") or times.stamp(at)
+            left = moments.seconds_until(since, plus_seconds=min(limits), at=at)
+            waits.append(max(0.0, left))
+    return min(waits, default=None)

@@ -1,0 +1,95 @@
+"""A node as the scheduler sees it: labels, taints, what it can hold and what it holds.
+
+Law: pure. Amounts are milli-units (see pods.requests).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from azrunbook.sandbox.kube.controllers import matching, pods, quantities
+
+Object = dict[str, Any]
+
+# What the scheduler assumes of a container that asks for nothing, when it compares nodes.
+ASSUMED_CPU_MILLI = 100
+ASSUMED_MEMORY_MILLI = 200 * 2**20 * 1000
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """One node and the unfinished pods bound to it."""
+
+    node: Object
+    pods: tuple[Object, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.node["metadata"]["name"])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.node["metadata"].get("labels") or {}
+
+    @property
+    def taints(self) -> Sequence[Object]:
+        return self.node.get("spec", {}).get("taints") or ()
+
+    @property
+    def is_unschedulable(self) -> bool:
+        return bool(self.node.get("spec", {}).get("unschedulable"))
+
+    @cached_property
+    def allocatable(self) -> Counter[str]:
+        status = self.node.get("status") or {}
+        amounts = status.get("allocatable") or status.get("capacity") or {}
+        return Counter({k: pods.in_milli(quantities.parse_quantity(v)) for k, v in amounts.items()})
+
+    @cached_property
+    def used(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for pod in self.pods:
+            total.update(pods.requests(pod))
+        return total
+
+    @cached_property
+    def assumed(self) -> Counter[str]:
+        """Used CPU and memory, counting a little for pods that ask for nothing."""
+        total: Counter[str] = Counter()
+        for pod in self.pods:
+            total.update(assumed_requests(pod))
+        return total
+
+
+def assumed_requests(pod: Object) -> Counter[str]:
+    asked = pods.requests(pod)
+    return Counter(
+        cpu=asked["cpu"] or ASSUMED_CPU_MILLI, memory=asked["memory"] or ASSUMED_MEMORY_MILLI
+    )
+
+
+def node_states(nodes: Iterable[Object], all_pods: Iterable[Object]) -> list[NodeState]:
+    """Group the unfinished, bound pods by node."""
+    held: dict[str, list[Object]] = {}
+    for pod in all_pods:
+        if pods.node_name(pod) and not pods.is_done(pod):
+            held.setdefault(pods.node_name(pod), []).append(pod)
+    return [NodeState(node, tuple(held.get(node["metadata"]["name"], ()))) for node in nodes]
+
+
+def required_node_affinity(pod: Object) -> Object | None:
+    node_affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+    required: Object | None = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    return required
+
+
+def fits_affinity(pod: Object, state: NodeState) -> bool:
+    """Whether the pod's nodeSelector and required node affinity admit the node."""
+    selector = pod["spec"].get("nodeSelector")
+    if selector and not matching.matches_map(selector, state.labels):
+        return False
+    return matching.matches_node_selector(
+        required_node_affinity(pod), name=state.name, labels=state.labels
+    )

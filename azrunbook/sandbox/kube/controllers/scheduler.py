@@ -1,0 +1,189 @@
+"""The scheduler: binds each pending pod to a node, or says why it cannot.
+
+Law: the choice is placement.py's; here a snapshot is read and the answer written. A pod that fits
+nowhere is tried again when something changes that could help: a node, a pod that goes, or a pod
+that arrives where affinity or spreading count.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube.controllers import (
+    conditions,
+    loop,
+    matching,
+    node_state,
+    owners,
+    placement,
+    pod_affinity,
+    pods,
+)
+from azrunbook.sandbox.kube.controllers.access import Access
+
+Object = dict[str, Any]
+
+NAME = "default-scheduler"
+MANAGER = "kube-scheduler"
+
+
+class Scheduler:
+    """Schedules the pods whose schedulerName is default-scheduler."""
+
+    name = "scheduler"
+
+    def __init__(self, cluster: Access) -> None:
+        self._cluster = cluster
+        self._pods = cluster.resource("", "pods")
+        self._nodes = cluster.resource("", "nodes")
+        self._namespaces = cluster.resource("", "namespaces")
+        self._waiting: dict[loop.Key, Object] = {}
+
+    def watches(self) -> Sequence[loop.Watch]:
+        return [
+            loop.Watch(self._pods, self._of_pod),
+            loop.Watch(self._nodes, self._of_node),
+        ]
+
+    def _of_pod(self, change: loop.Change) -> Iterable[loop.Key]:
+        pod, key = change.object, loop.key_of(change.object)
+        if change.type == "DELETED":
+            self._waiting.pop(key, None)
+            return list(self._waiting) if pods.node_name(pod) else []
+        if not pods.node_name(pod):
+            return [key] if _needs_trial(change) else []
+        before = change.previous
+        has_arrived = before is None or not pods.node_name(before)
+        if pods.is_done(pod) and (before is None or not pods.is_done(before)):
+            return list(self._waiting)
+        if has_arrived:
+            return [other for other, waiting in self._waiting.items() if _minds_others(waiting)]
+        return []
+
+    def _of_node(self, change: loop.Change) -> Iterable[loop.Key]:
+        is_same = change.type == "MODIFIED" and all(
+            _weighs(change.object) == _weighs(state) for state in change.states
+        )
+        return [] if is_same else list(self._waiting)
+
+    def reconcile(self, key: loop.Key) -> float | None:
+        pod = self._cluster.registry.find(self._pods, *key)
+        self._waiting.pop(key, None)
+        if pod is None or not _is_due(pod):
+            return None
+        found = placement.plan_placement(pod, self._snapshot(pod))
+        if found.node_name is None:
+            self._waiting[key] = pod
+            self._refuse(pod, found.message)
+        else:
+            self._bind(pod, found.node_name)
+        return None
+
+    def _snapshot(self, pod: Object) -> placement.Snapshot:
+        store = self._cluster.registry
+        nodes = [n for n in store.list(self._nodes) if "deletionTimestamp" not in n["metadata"]]
+        return placement.Snapshot(
+            states=tuple(node_state.node_states(nodes, store.list(self._pods))),
+            namespaces={
+                one["metadata"]["name"]: one["metadata"].get("labels") or {}
+                for one in store.list(self._namespaces)
+            },
+            default_selector=self._default_selector(pod),
+        )
+
+    def _default_selector(self, pod: Object) -> Object | None:
+        """What selects the pod's kin: its Services and its owning set."""
+        namespace, labels = pod["metadata"]["namespace"], pod["metadata"].get("labels")
+        wanted: dict[str, str] = {}
+        for service in self._cluster.registry.list(
+            self._cluster.resource("", "services"), namespace
+        ):
+            selector = service["spec"].get("selector")
+            if matching.matches_map(selector, labels):
+                wanted.update(selector)
+        owner = owners.find_controller(pod)
+        expressions: list[Object] = []
+        plural = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets"}.get(
+            owner["kind"] if owner else ""
+        )
+        if owner is not None and plural is not None:
+            resource = self._cluster.resource("apps", plural)
+            found = self._cluster.registry.find(resource, namespace, owner["name"])
+            selector = found["spec"]["selector"] if found else {}
+            wanted.update(selector.get("matchLabels") or {})
+            expressions = list(selector.get("matchExpressions") or ())
+        if not wanted and not expressions:
+            return None
+        return {"matchLabels": wanted, "matchExpressions": expressions}
+
+    def _bind(self, pod: Object, node_name: str) -> None:
+        """Write the node and PodScheduled in one step, as the binding subresource does."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        present = pod.get("status", {}).get("conditions")
+        scheduled = conditions.condition(
+            "PodScheduled", True, at=self._cluster.now_text(), lastProbeTime=None
+        )
+        bound = {
+            **pod,
+            "spec": {**pod["spec"], "nodeName": node_name},
+            "status": {
+                **(pod.get("status") or {}),
+                "conditions": conditions.replaced(present, scheduled),
+            },
+        }
+        self._cluster.registry.update(
+            self._pods, namespace, name, bound, subresource="binding", manager=MANAGER
+        )
+        message = f"Successfully assigned {namespace}/{name} to {node_name}"
+        self._cluster.events.scheduling(pod, "Normal", "Scheduled", message, action="Binding")
+
+    def _refuse(self, pod: Object, message: str) -> None:
+        present = pod.get("status", {}).get("conditions") or []
+        made = conditions.condition(
+            "PodScheduled",
+            False,
+            at=self._cluster.now_text(),
+            reason="Unschedulable",
+            message=message,
+            lastProbeTime=None,
+        )
+        status = {**pod["status"], "conditions": conditions.replaced(present, made)}
+        try:
+            self._cluster.write_status(self._pods, pod, status)
+        except errors.StatusError as error:
+            if error.code != 404:  # noqa: PLR2004 - the HTTP status itself
+                raise
+            return
+        self._cluster.events.scheduling(
+            pod, "Warning", "FailedScheduling", message, action="Scheduling"
+        )
+
+
+def _is_due(pod: Object) -> bool:
+    is_ours = pod["spec"].get("schedulerName", NAME) == NAME
+    is_open = not pods.node_name(pod) and pods.is_active(pod)
+    return bool(is_ours and is_open and not pod["spec"].get("schedulingGates"))
+
+
+def _needs_trial(change: loop.Change) -> bool:
+    """Our own condition on a pending pod is no reason to try it again."""
+    before = change.previous
+    if before is None:
+        return True
+    then, now = before["metadata"], change.object["metadata"]
+    return before["spec"] != change.object["spec"] or then.get("labels") != now.get("labels")
+
+
+def _minds_others(pod: Object) -> bool:
+    return pod_affinity.has_terms(pod) or bool(pod["spec"].get("topologySpreadConstraints"))
+
+
+def _weighs(node: Object) -> tuple[object, ...]:
+    """What of a node matters to the scheduler; a heartbeat changes none of it."""
+    spec, status = node.get("spec", {}), node.get("status", {})
+    return (
+        node["metadata"].get("labels"),
+        spec.get("taints"),
+        spec.get("unschedulable"),
+        status.get("allocatable"),
+    )
