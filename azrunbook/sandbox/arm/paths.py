@@ -12,7 +12,7 @@ import re
 _SCOPE = re.compile(
     r"^/subscriptions/(?P<subscription>[^/]+)"
     r"(?:/resourceGroups/(?P<group>[^/]+))?"
-    r"(?:/providers/(?P<namespace>[^/]+)(?P<rest>(?:/[^/]+)*))?$",
+    r"(?:/providers/(?P<namespace>[^/]+)(?P<rest>(?:/[^/]+)*)|/(?P<tail>.+))?$",
     re.IGNORECASE,
 )
 
@@ -88,7 +88,8 @@ def split(path: str) -> tuple[ResourceId, str | None]:
     """Split a request path into the resource and what is left: a collection or an action.
 
     ``…/managedClusters/c/stop`` is cluster ``c`` and ``stop``; ``…/managedClusters`` is the
-    namespace in its group and ``managedClusters``.
+    namespace in its group and ``managedClusters``; ``/subscriptions/s/locations`` is the
+    subscription and ``locations``.
 
     Raises:
         InvalidIdError: the path is not below ``/subscriptions/…``.
@@ -100,7 +101,7 @@ def split(path: str) -> tuple[ResourceId, str | None]:
             "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/virtualNetworks/V"
         )
     segments = [part for part in (found["rest"] or "").split("/") if part]
-    tail = segments.pop() if len(segments) % 2 else None
+    tail = segments.pop() if len(segments) % 2 else found["tail"]
     pairs = tuple(zip(segments[::2], segments[1::2], strict=True))
     return ResourceId(found["subscription"], found["group"], found["namespace"], pairs), tail
 

@@ -1,0 +1,142 @@
+"""Microsoft.ContainerRegistry: registries, and builds on the server side.
+
+A build is three calls: ask where to upload the source, upload it, schedule a run. Runs are kept
+here and driven by the image backend; see :mod:`.registry_runs`.
+"""
+
+import re
+from typing import Any
+
+from azrunbook.sandbox.arm import blobs, collection, errors, operations, routing, services
+from azrunbook.sandbox.arm.collection import Draft, Kind
+from azrunbook.sandbox.arm.providers import registry_runs
+from azrunbook.sandbox.arm.routing import SUBSCRIPTION, Answer, Call, Route
+
+Json = dict[str, Any]
+
+NAMESPACE = "Microsoft.ContainerRegistry"
+REGISTRY = "Microsoft.ContainerRegistry/registries"
+API_VERSIONS = ("2023-07-01", "2025-04-01", "2025-11-01")
+TASK_API_VERSIONS = ("2019-04-01", "2019-06-01-preview", "2025-03-01-preview")
+_BASE = f"{SUBSCRIPTION}/providers/{NAMESPACE}/locations/{{location}}"
+STYLE = operations.PollingStyle(
+    status=f"{_BASE}/operationStatuses/{{operationId}}",
+    result=f"{_BASE}/operationResults/{{operationId}}",
+)
+_NAME = r"[a-zA-Z0-9]{5,50}"
+_SKUS = ("Basic", "Standard", "Premium")
+
+
+class ContainerRegistry:
+    """Handlers of registries and their runs."""
+
+    def __init__(self, parts: services.Services, stored: blobs.Blobs) -> None:
+        self._parts = parts
+        self.runs = registry_runs.Runs(parts.backends.images, stored)
+        parts.store.subscribe(self._forget)
+
+    def routes(self) -> list[Route]:
+        kind = Kind(
+            type=REGISTRY,
+            operation_prefix="Registries",
+            api_versions=API_VERSIONS,
+            style=STYLE,
+            complete=self._complete,
+            tracked=True,
+        )
+        one, polls, runs = kind.template, self._parts.long_running, self.runs
+        check = f"{SUBSCRIPTION}/providers/{NAMESPACE}/checkNameAvailability"
+        upload = f"{one}/listBuildSourceUploadUrl"
+        table: list[tuple[str, str, str, routing.Handler]] = [
+            (
+                "POST",
+                upload,
+                "Registries_GetBuildSourceUploadUrl",
+                self._with_registry(runs.upload),
+            ),
+            ("POST", f"{one}/scheduleRun", "Registries_ScheduleRun", self.schedule),
+            ("GET", f"{one}/runs", "Runs_List", self._with_registry(runs.list)),
+            ("GET", f"{one}/runs/{{runId}}", "Runs_Get", self._with_registry(runs.get)),
+            (
+                "POST",
+                f"{one}/runs/{{runId}}/cancel",
+                "Runs_Cancel",
+                self._with_registry(runs.cancel),
+            ),
+            (
+                "POST",
+                f"{one}/runs/{{runId}}/listLogSasUrl",
+                "Runs_GetLogSasUrl",
+                self._with_registry(runs.log_url),
+            ),
+        ]
+        return [
+            *collection.Collection(kind, self._parts).routes(),
+            Route("POST", check, "Registries_CheckNameAvailability", self.check_name, API_VERSIONS),
+            Route("GET", str(STYLE.status), "Operations_Get", polls.status_answer, API_VERSIONS),
+            Route(
+                "GET", str(STYLE.result), "OperationResults_Get", polls.result_answer, API_VERSIONS
+            ),
+            *(Route(*row, TASK_API_VERSIONS) for row in table),
+        ]
+
+    def check_name(self, call: Call) -> Answer:
+        name = str(call.body.get("name", ""))
+        if not re.fullmatch(_NAME, name):
+            reason, text = "Invalid", f"'{name}' is invalid: expected 5 to 50 letters and digits."
+        elif self._is_taken(name, without=""):
+            reason, text = "AlreadyExists", f"The registry {name} is already in use."
+        else:
+            return Answer(200, {"nameAvailable": True})
+        return Answer(200, {"nameAvailable": False, "reason": reason, "message": text})
+
+    def schedule(self, call: Call) -> Answer:
+        registry = self._parts.store.get(call.resource, REGISTRY)
+        return self.runs.schedule(call, str(registry["properties"]["loginServer"]))
+
+    def _with_registry(self, handler: routing.Handler) -> routing.Handler:
+        """Answer 404 when the registry itself is not there."""
+
+        def checked(call: Call) -> Answer:
+            registry = call.resource if len(call.resource.parts) == 1 else call.resource.parent
+            self._parts.store.get(registry, REGISTRY)
+            return handler(call)
+
+        return checked
+
+    def _complete(self, draft: Draft) -> Json:
+        collection.check_name(draft.resource, _NAME)
+        sku = (draft.sent.get("sku") or {}).get("name")
+        if sku not in _SKUS:
+            raise errors.bad_request(
+                f"The sku '{sku}' is invalid: expected one of {', '.join(_SKUS)}.",
+                code="InvalidSku",
+                target="sku.name",
+            )
+        if self._is_taken(draft.resource.name, without=draft.resource.key):
+            raise errors.ArmError(
+                409, "AlreadyInUse", f"The registry DNS name {draft.resource.name} is in use."
+            )
+        server = {"loginServer": f"{draft.resource.name.lower()}.azurecr.io"}
+        return {**_DEFAULTS, **draft.properties, **server}
+
+    def _is_taken(self, name: str, *, without: str) -> bool:
+        return any(
+            registry["name"].lower() == name.lower() and registry["id"].lower() != without
+            for registry in self._parts.store.list_by_type(REGISTRY)
+        )
+
+    def _forget(self, kind: str, id_: str, type_: str) -> None:
+        if kind == "delete" and type_ == REGISTRY:
+            self.runs.forget(id_)
+
+
+_DEFAULTS: Json = {
+    "adminUserEnabled": False,
+    "anonymousPullEnabled": False,
+    "dataEndpointEnabled": False,
+    "publicNetworkAccess": "Enabled",
+    "networkRuleBypassOptions": "AzureServices",
+    "zoneRedundancy": "Disabled",
+    "policies": {},
+}
