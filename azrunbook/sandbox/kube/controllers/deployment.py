@@ -342,8 +342,9 @@ class _Rollout:
         return status
 
     def _write(self, status: Object) -> None:
-        """Write what differs. The revision goes with it: an annotation that is set in any other
-        way counts as a new generation.
+        """Write what differs.
+
+        The revision goes with the status: set in any other way it counts as a new generation.
         """
         changed = self.deployment
         if self.revision != revisions.revision_of(self.deployment):

@@ -171,7 +171,8 @@ def _needs_trial(change: loop.Change) -> bool:
     if before is None:
         return True
     then, now = before["metadata"], change.object["metadata"]
-    return before["spec"] != change.object["spec"] or then.get("labels") != now.get("labels")
+    is_same = before["spec"] == change.object["spec"] and then.get("labels") == now.get("labels")
+    return not is_same
 
 
 def _minds_others(pod: Object) -> bool:

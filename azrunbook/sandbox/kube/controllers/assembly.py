@@ -1,0 +1,62 @@
+"""Which controllers a cluster runs.
+
+Law: constructs, decides nothing. Controllers are made anew at every start, so that none carries
+over what it believed before a stop.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+
+from azrunbook.sandbox.kube.controllers import (
+    deployment,
+    disruption,
+    endpoint_slices,
+    events,
+    garbage,
+    loop,
+    namespace,
+    node_lifecycle,
+    replicaset,
+    scheduler,
+    service_accounts,
+    services,
+)
+from azrunbook.sandbox.kube.controllers.access import Access
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How patient the controllers are, in seconds; the defaults are the real ones."""
+
+    node_grace_seconds: float = 50.0
+    orphan_quarantine_seconds: float = 40.0
+
+
+def make_controllers(
+    cluster: Access,
+    *,
+    ca_pem: bytes,
+    load_balancer_addresses: ipaddress.IPv4Network,
+    timing: Timing,
+) -> list[loop.Controller]:
+    """All controllers of one cluster."""
+    return [
+        namespace.NamespaceController(cluster),
+        service_accounts.ServiceAccountController(cluster, ca_pem),
+        deployment.DeploymentController(cluster),
+        replicaset.ReplicaSetController(cluster),
+        scheduler.Scheduler(cluster),
+        endpoint_slices.EndpointSliceController(cluster),
+        endpoint_slices.EndpointsController(cluster),
+        services.ServiceController(cluster, load_balancer_addresses),
+        garbage.GarbageCollector(cluster),
+        disruption.DisruptionController(cluster),
+        node_lifecycle.NodeLifecycleController(
+            cluster, grace_seconds=timing.node_grace_seconds
+        ),
+        node_lifecycle.TaintEvictionController(cluster),
+        node_lifecycle.OrphanedPodController(
+            cluster, quarantine_seconds=timing.orphan_quarantine_seconds
+        ),
+        events.EventExpiry(cluster.registry, cluster.clock),
+    ]

@@ -1,0 +1,196 @@
+"""A cluster without HTTP: a registry, its controllers, and a kubelet that only writes status."""
+
+import asyncio
+import ipaddress
+import time
+
+import pytest
+
+from azrunbook.sandbox.kube import errors, registry, resources, store, times
+from azrunbook.sandbox.kube.controllers import access, assembly, bootstrap, events, loop
+
+PATIENCE_SECONDS = 10.0
+READY = ("Initialized", "Ready", "ContainersReady", "PodReadyToStartContainers")
+
+
+class World:
+    """The cluster as a test sees it: reads, writes, and what a kubelet would say."""
+
+    def __init__(self):
+        self.registry = registry.Registry(resources.ResourceTable(), store.Store())
+        self.access = access.Access(self.registry, events.Recorder(self.registry))
+        self.timing = assembly.Timing(node_grace_seconds=60, orphan_quarantine_seconds=0.1)
+        self.loop = None
+        self.ready_kubelets = True
+        self._kubelet = None
+        self._addresses = iter(ipaddress.ip_network("127.9.16.0/20").hosts())
+
+    async def start(self):
+        bootstrap.ensure_system_objects(
+            self.access,
+            service_addresses=ipaddress.ip_network("127.9.2.0/23"),
+            address="127.9.0.1",
+            port=6443,
+        )
+        controllers = assembly.make_controllers(
+            self.access,
+            ca_pem=b"bundle",
+            load_balancer_addresses=ipaddress.ip_network("127.9.1.0/24"),
+            timing=self.timing,
+        )
+        self.loop = loop.Loop(self.registry, controllers)
+        await self.loop.start()
+        self._kubelet = asyncio.create_task(self._run_kubelet())
+
+    async def stop(self):
+        self._kubelet.cancel()
+        await asyncio.gather(self._kubelet, return_exceptions=True)
+        await self.loop.stop()
+
+    async def until(self, check, *, seconds=PATIENCE_SECONDS):
+        """Wait until `check()` is true or returns something; fail with what it last returned."""
+        deadline = time.monotonic() + seconds
+        while not (found := check()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"not so within {seconds} s; last seen: {found!r}")
+            await asyncio.sleep(0.01)
+        return found
+
+    async def settle(self):
+        """Give every controller its turn until nothing is written any more."""
+        before = -1
+        while before != self.registry.store.revision:
+            before = self.registry.store.revision
+            await asyncio.sleep(0.05)
+
+    def is_complete(self, name):
+        """Whether a Deployment has all its pods, updated and available, and no old ones."""
+        deployment = self.find("deployments", name)
+        status, wanted = deployment["status"], deployment["spec"]["replicas"]
+        is_observed = status.get("observedGeneration") == deployment["metadata"]["generation"]
+        counts = ("replicas", "updatedReplicas", "availableReplicas")
+        return is_observed and all(status.get(c, 0) == wanted for c in counts)
+
+    def condition(self, plural, name, kind, namespace="default"):
+        found = self.find(plural, name, namespace)["status"].get("conditions") or []
+        return next((one for one in found if one["type"] == kind), {})
+
+    def images(self):
+        return sorted(pod["spec"]["containers"][0]["image"] for pod in self.list("pods"))
+
+    def resource(self, plural):
+        return next(one for one in self.registry.resources if one.plural == plural)
+
+    def find(self, plural, name, namespace="default"):
+        return self.registry.find(self.resource(plural), namespace, name)
+
+    def list(self, plural, namespace="default", **selectors):
+        return self.registry.list(self.resource(plural), namespace, **selectors)
+
+    def make(self, plural, name, namespace="default", **parts):
+        resource = self.resource(plural)
+        metadata = {"name": name, **parts.pop("metadata", {})}
+        if resource.namespaced:
+            metadata["namespace"] = namespace
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        obj = {**kind, "metadata": metadata, **parts}
+        return self.registry.create(resource, metadata.get("namespace"), obj)
+
+    def patch(self, plural, name, body, namespace="default", subresource=None):
+        resource = self.resource(plural)
+        space = namespace if resource.namespaced else None
+        return self.registry.patch(resource, space, name, body, subresource=subresource)
+
+    def delete(self, plural, name, namespace="default", **options):
+        resource = self.resource(plural)
+        space = namespace if resource.namespaced else None
+        return self.registry.delete(resource, space, name, options=options)
+
+    def events(self, reason):
+        return [event["message"] for event in self.list("events") if event["reason"] == reason]
+
+    def node(self, name, *, zone="z1", cpu="4", taints=None, **spec):
+        labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": zone}
+        amounts = {"cpu": cpu, "memory": "8Gi", "pods": "110"}
+        now = times.stamp()
+        ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": now}
+        return self.make(
+            "nodes",
+            name,
+            metadata={"labels": labels},
+            spec={**({"taints": taints} if taints else {}), **spec},
+            status={"capacity": amounts, "allocatable": amounts, "conditions": [ready]},
+        )
+
+    def deployment(self, name, replicas=2, image="app:1", **spec):
+        """A Deployment with the defaults that an API server fills in."""
+        return self.make(
+            "deployments",
+            name,
+            spec={
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": name}},
+                "revisionHistoryLimit": 10,
+                "progressDeadlineSeconds": 600,
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+                },
+                **spec,
+                "template": self.template(name, image),
+            },
+        )
+
+    def set_image(self, name, image):
+        body = {"spec": {"template": self.template(name, image)}}
+        return self.patch("deployments", name, body)
+
+    @staticmethod
+    def template(name, image="app:1", **spec):
+        container = {"name": "c", "image": image, "ports": [{"name": "http", "containerPort": 80}]}
+        return {
+            "metadata": {"labels": {"app": name}},
+            "spec": {"containers": [container], "restartPolicy": "Always", **spec},
+        }
+
+    async def _run_kubelet(self):
+        async for event in self.registry.watch(self.resource("pods")):
+            pod = event.object
+            if event.type == "DELETED" or not pod["spec"].get("nodeName"):
+                continue
+            try:
+                self._tend(pod)
+            except errors.StatusError as error:
+                if error.code not in (404, 409):
+                    raise
+
+    def _tend(self, pod):
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if "deletionTimestamp" in pod["metadata"]:
+            self.delete("pods", name, namespace, gracePeriodSeconds=0)
+        elif pod.get("status", {}).get("phase") == "Pending" and self.ready_kubelets:
+            self.say_running(pod)
+
+    def say_running(self, pod, *, ready=True):
+        """Write a running pod's status as a kubelet does."""
+        now = times.stamp()
+        present = pod["status"].get("conditions") or []
+        added = [{"type": t, "status": str(ready), "lastTransitionTime": now} for t in READY]
+        status = {
+            **pod["status"],
+            "phase": "Running",
+            "podIP": str(next(self._addresses)),
+            "conditions": [c for c in present if c["type"] not in READY] + added,
+        }
+        return self.access.write_status(self.resource("pods"), pod, status)
+
+
+@pytest.fixture
+async def world():
+    """A running cluster with three nodes in three zones."""
+    made = World()
+    await made.start()
+    for index in (1, 2, 3):
+        made.node(f"node-{index}", zone=f"z{index}")
+    yield made
+    await made.stop()
