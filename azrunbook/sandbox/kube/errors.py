@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
+NOT_FOUND = 404
+GONE = 410
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,193 @@
+"""The API server's listener: TLS, identity, permission, and the way to the handlers.
+
+Law: the only module of the API server that opens a socket. Everything but version and health needs
+a client certificate or a bearer token.
+"""
+
+import logging
+import uuid
+
+from aiohttp import web
+
+from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube.access.authentication import Authenticator
+from azrunbook.sandbox.kube.access.authorization import Action, Authorizer
+from azrunbook.sandbox.kube.access.reviews import Reviews
+from azrunbook.sandbox.kube.http import answers, objects, paths, plain, watch
+from azrunbook.sandbox.kube.http.context import Call
+from azrunbook.sandbox.kube.http.logs import LogProxy
+from azrunbook.sandbox.kube.http.paths import Target
+from azrunbook.sandbox.kube.http.special import Special
+from azrunbook.sandbox.kube.identity import ANONYMOUS, User
+from azrunbook.sandbox.kube.registry import Registry
+from azrunbook.sandbox.tls import Authority
+
+logger = logging.getLogger(__name__)
+LOG_CLIENT = "kube-apiserver-kubelet-client"
+STOP_SECONDS = 2.0
+
+OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+HANDLERS = {
+    "get": objects.get,
+    "list": objects.list_objects,
+    "watch": watch.watch,
+    "create": objects.create,
+    "update": objects.update,
+    "patch": objects.patch,
+    "delete": objects.delete,
+    "deletecollection": objects.delete_collection,
+}
+
+
+class ApiServer:
+    """The API of one cluster over HTTPS."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        authority: Authority,
+        address: str,
+        port: int,
+        version: str,
+        authenticator: Authenticator,
+    ) -> None:
+        self.registry = registry
+        self.authorizer = Authorizer(registry)
+        self._authority = authority
+        self._address = address
+        self._port = port
+        self._authenticator = authenticator
+        self._plain = plain.Plain(registry.resources, f"{address}:{port}", version)
+        pair = authority.issue_client(LOG_CLIENT, ("system:masters",))
+        self._logs = LogProxy(authority.client_context(pair))
+        reviews = Reviews(self.authorizer, authenticator)
+        self._special = Special(authenticator, reviews, self._logs)
+        self._runner: web.ServerRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://{self._address}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen; raises OSError when the address is taken."""
+        names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")
+        context = self._authority.server_context(self._address, *names, ask_client_certificate=True)
+        server = web.Server(self._answer, handler_cancellation=True, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
+        await runner.setup()
+        site = web.TCPSite(runner, self._address, self._port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        if self._port == 0:
+            self._port = runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End all connections and stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self._logs.stop()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            response = await self._route(request)
+        except errors.StatusError as error:
+            response = answers.respond_error(request, error)
+        except ConnectionError:
+            raise
+        except Exception:
+            number = uuid.uuid4()
+            logger.exception("%s %s failed (%s)", request.method, request.path, number)
+            message = f"{request.method} {request.path} failed ({number}). This is a bug."
+            response = answers.respond_error(request, errors.internal(f"{message} Please report."))
+        return response
+
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        user = self._identify(request, path)
+        target = paths.parse(request.rel_url.raw_path)
+        if target is None:
+            return self._answer_plain(request, user, path)
+        return await self._answer_resource(request, user, target)
+
+    def _identify(self, request: web.BaseRequest, path: str) -> User:
+        certificate = None
+        if request.transport is not None:
+            certificate = request.transport.get_extra_info("peercert")
+        header = request.headers.get("Authorization", "")
+        user = self._authenticator.authenticate(certificate, header)
+        if user is not None:
+            return user
+        if path.strip("/").partition("/")[0] in plain.OPEN and not header:
+            return ANONYMOUS
+        raise errors.unauthorized()
+
+    def _answer_plain(self, request: web.BaseRequest, user: User, path: str) -> web.Response:
+        if user is not ANONYMOUS:
+            self.authorizer.require(user, Action(verb=request.method.lower(), path=path))
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed()
+        return self._plain.answer(request, path)
+
+    async def _answer_resource(
+        self, request: web.BaseRequest, user: User, target: Target
+    ) -> web.StreamResponse:
+        verb = _verb(request, target)
+        action = Action(
+            verb=verb or request.method.lower(),
+            group=target.group,
+            resource=target.plural,
+            subresource=target.subresource or "",
+            namespace=_namespace(target),
+            name=target.name or "",
+        )
+        self.authorizer.require(user, action)
+        resources = self.registry.resources
+        if not resources.in_version(target.group, target.version):
+            return plain.unknown(request)
+        resource = resources.find(target.group, target.plural, target.version)
+        if resource is None or _is_misplaced(resource.namespaced, target):
+            raise errors.unknown_path()
+        subresource = None
+        verbs = resource.verbs
+        if target.subresource is not None:
+            subresource = resource.find_subresource(target.subresource)
+            if subresource is None:
+                raise errors.unknown_path()
+            verbs = subresource.verbs
+        if verb is None or verb not in verbs:
+            raise errors.method_not_allowed()
+        call = Call(self.registry, request, user, target, resource, subresource)
+        handler = self._special.find(call, verb) or HANDLERS[verb]
+        return await handler(call)
+
+
+def _namespace(target: Target) -> str:
+    if target.group == "" and target.plural == "namespaces":
+        return target.name or ""
+    return target.namespace or ""
+
+
+def _is_misplaced(is_namespaced: bool, target: Target) -> bool:
+    """A cluster's object under a namespace, or a namespaced one by name without."""
+    if not is_namespaced:
+        return target.namespace is not None
+    return target.namespace is None and target.name is not None
+
+
+def _verb(request: web.BaseRequest, target: Target) -> str | None:
+    if target.name is None:
+        verb = COLLECTION_VERBS.get(request.method)
+    elif target.subresource is not None and request.method == "POST":
+        verb = "create"
+    else:
+        verb = OBJECT_VERBS.get(request.method)
+    is_watch = target.is_watch or request.query.get("watch", "") in ("1", "true", "True", "t")
+    if is_watch and verb in ("list", "get") and target.subresource is None:
+        return "watch"
+    return verb
