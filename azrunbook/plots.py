@@ -1,0 +1,125 @@
+"""Pictures of a drill: which region served when, what failed, how long answers took.
+
+A figure is returned as SVG text, because a report has to stand alone and stay sharp.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from azrunbook import availability
+
+# Told apart by people who see colours differently (Okabe and Ito's palette).
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+_FAILED = "#d55e00"
+
+
+@dataclass(frozen=True)
+class Svg:
+    """A picture that shows itself in a notebook."""
+
+    text: str
+
+    def _repr_svg_(self) -> str:
+        return self.text
+
+
+def plot_traffic(
+    samples: Sequence[availability.Sample],
+    marks: Sequence[availability.Mark],
+    *,
+    title: str,
+    by: str = "region",
+) -> Svg:
+    """Three rows over one time axis: who served, failures a second, latency.
+
+    Args:
+        samples: in the order in which they were due; at least one.
+        marks: events to draw as vertical lines.
+        title: above the picture.
+        by: the field to group answers by: ``region``, ``version`` or ``pod``.
+    """
+    start = samples[0].at
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    served, failed, latency = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1.2, 1.8))
+    names = list(dict.fromkeys(getattr(one, by) for one in samples if one.is_ok))
+    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(sorted(names))}
+    _draw_served(served, samples, start, by, colours)
+    _draw_failed(failed, samples, start)
+    _draw_latency(latency, samples, start, by, colours)
+    for axes in (served, failed, latency):
+        axes.spines[["top", "right"]].set_visible(False)
+        for mark in marks:
+            axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
+    for mark in marks:
+        served.annotate(
+            mark.name, (mark.at - start, 1.0), xycoords=("data", "axes fraction"),
+            fontsize=8, rotation=0, ha="left", va="bottom", color="#333333",
+        )  # fmt: skip
+    latency.set_xlabel("seconds since the first request")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return Svg(text.getvalue())
+
+
+def _draw_served(
+    axes: Axes,
+    samples: Sequence[availability.Sample],
+    start: float,
+    by: str,
+    colours: Mapping[str, str],
+) -> None:
+    """Requests a second by who answered them, stacked."""
+    seconds = int(samples[-1].at - start) + 1
+    below = [0] * seconds
+    for name, colour in colours.items():
+        counts = [0] * seconds
+        for one in samples:
+            if one.is_ok and getattr(one, by) == name:
+                counts[int(one.at - start)] += 1
+        axes.bar(
+            [second + 0.5 for second in range(seconds)], counts, width=1.0, bottom=below,
+            color=colour, label=name or "unknown",
+        )  # fmt: skip
+        below = [low + more for low, more in zip(below, counts, strict=True)]
+    axes.set_ylabel(f"answers / s\nby {by}")
+    axes.legend(loc="lower right", fontsize=8, ncols=4, frameon=True)
+
+
+def _draw_failed(axes: Axes, samples: Sequence[availability.Sample], start: float) -> None:
+    seconds = int(samples[-1].at - start) + 1
+    counts = [0] * seconds
+    for one in samples:
+        if not one.is_ok:
+            counts[int(one.at - start)] += 1
+    axes.bar([second + 0.5 for second in range(seconds)], counts, width=1.0, color=_FAILED)
+    axes.set_ylabel("failed / s")
+    if not any(counts):
+        axes.set_ylim(0, 1)
+        axes.text(0.5, 0.45, "no request failed", transform=axes.transAxes, ha="center")
+
+
+def _draw_latency(
+    axes: Axes,
+    samples: Sequence[availability.Sample],
+    start: float,
+    by: str,
+    colours: Mapping[str, str],
+) -> None:
+    for name, colour in colours.items():
+        mine = [one for one in samples if one.is_ok and getattr(one, by) == name]
+        axes.plot(
+            [one.at - start for one in mine], [one.latency_seconds * 1000 for one in mine],
+            ".", markersize=3, color=colour,
+        )  # fmt: skip
+    bad = [one for one in samples if not one.is_ok]
+    axes.plot(
+        [one.at - start for one in bad], [one.latency_seconds * 1000 for one in bad],
+        "x", markersize=4, color=_FAILED,
+    )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_ylabel("latency, ms")

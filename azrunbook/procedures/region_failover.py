@@ -1,0 +1,87 @@
+"""Procedure 06: take a region away and measure how long users notice.
+
+The outage is the real thing at the scale of a region: the cluster is stopped through ARM, nobody
+tells the edge. What is measured stands beside what the origin group's settings predict: an origin
+is out after n - x + 1 failed probes of which x of the last n have to succeed.
+"""
+
+from azrunbook import checks, connect, errors, plan as plans
+from azrunbook.procedures import drills, regions
+
+Facts = regions.Facts
+observe = regions.observe
+_STEP_TIMEOUT_SECONDS = 900
+
+
+def preflight(clients: connect.Clients, *, region: str) -> list[checks.CheckResult]:
+    """Both regions can serve, so that taking one away leaves one."""
+    facts = observe(clients, region=region)
+    return [regions.check_serving(one) for one in (facts.target, *facts.others)] + [
+        checks.CheckResult(
+            name="another region",
+            passed=bool(facts.others),
+            criterion="the estate has a second region to serve",
+            found=", ".join(one.location for one in facts.others) or "none",
+            advice="set secondary_enabled: true and run 01, 02 and 03",
+        )
+    ]
+
+
+def plan(facts: Facts) -> plans.Plan:
+    """Stop the region's cluster, unless no other region could serve; pure.
+
+    Raises:
+        PlanError: no other region is healthy.
+    """
+    target, prediction = facts.target, facts.prediction
+    if not any(one.is_serving for one in facts.others):
+        seen = ", ".join(f"{one.location}: {one.power}" for one in facts.others) or "there is none"
+        raise errors.PlanError(
+            f"region '{target.location}' cannot be failed over: no other region can serve "
+            f"({seen}). Restore one first: azrunbook run 07_fail_back_region"
+        )
+    change = plans.Change(
+        action="update",
+        type="Microsoft.ContainerService/managedClusters",
+        name=target.cluster,
+        region=target.location,
+        properties=(plans.PropertyChange("properties.powerState.code", target.power, "Stopped"),),
+    )
+    step = plans.Step(
+        name=f"stop {target.cluster} in {target.location}",
+        group="stop the region",
+        action="stop_cluster",
+        arguments={"role": target.role},
+        undo=(plans.Undo("start_cluster", {"role": target.role}),),
+        timeout_seconds=_STEP_TIMEOUT_SECONDS,
+    )
+    impact = (
+        f"Requests to {target.location} fail until the edge has noticed: predicted "
+        f"{prediction.detect_min_seconds:g} to {prediction.detect_max_seconds:g} s."
+    )
+    return plans.Plan(
+        title=f"Fail over {target.location}",
+        changes=(change,),
+        steps=(step,),
+        notes=(
+            impact,
+            f"The objective is {facts.objectives.recovery_time_seconds} s.",
+        ),
+    )
+
+
+def verify(
+    clients: connect.Clients, observation: drills.Observation, *, facts: Facts
+) -> list[checks.CheckResult]:
+    """Users are served by the other region, in time, and as often as the objective asks."""
+    now = observe(clients, region=facts.target.role)
+    objectives, prediction = facts.objectives, facts.prediction
+    limit = prediction.detect_max_seconds + facts.probe_interval_seconds
+    return [
+        *(regions.check_serving(one) for one in now.others),
+        observation.check_served_by({one.location for one in now.others}),
+        observation.check_recovery(objectives.recovery_time_seconds, "the objective"),
+        observation.check_recovery(limit, "the prediction plus one probe interval"),
+        observation.check_availability(objectives.failover_availability_percent),
+        observation.check_steady(objectives.steady_availability_percent),
+    ]
