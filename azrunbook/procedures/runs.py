@@ -82,6 +82,11 @@ class Run:
         self._lock = lock  # held while a person's kernel runs it; the runner holds its own
         self._plan: plans.Plan | None = None
 
+    @property
+    def applies(self) -> bool:
+        """Whether steps are really done; False in a dry run."""
+        return self._apply
+
     def preflight(self, results: Iterable[checks.CheckResult]) -> checks.CheckTable:
         """Record what was checked before anything is changed.
 
