@@ -41,7 +41,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
-# The pod's own address, so that nothing else on a shared network namespace answers for it.
+# The pod's own address: what shares its network cannot answer for it.
 - name: HOST
   valueFrom:
     fieldRef:
