@@ -12,7 +12,8 @@ from typing import Any
 
 from azrunbook.sandbox import tls
 from azrunbook.sandbox.kube import registry, resources, server, store
-from azrunbook.sandbox.kube.controllers import access, assembly, bootstrap, events, loop
+from azrunbook.sandbox.kube.access import authentication, bootstrap
+from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
 
 Object = dict[str, Any]
 
@@ -40,7 +41,12 @@ class Cluster:
         self.registry = registry.Registry(resources.ResourceTable(), store.Store())
         self._access = access.Access(self.registry, events.Recorder(self.registry))
         self._server = server.ApiServer(
-            self.registry, authority, config.address, config.port, config.version
+            self.registry,
+            authority,
+            config.address,
+            config.port,
+            config.version,
+            authentication.Authenticator(self.registry),
         )
         self._loop: loop.Loop | None = None
 
@@ -50,7 +56,8 @@ class Cluster:
 
     async def start(self) -> None:
         """Serve, and start the controllers. Raises OSError if the address is taken."""
-        bootstrap.ensure_system_objects(
+        bootstrap.seed(self.registry)
+        api_service.ensure_api_service(
             self._access,
             service_addresses=self.config.service_addresses,
             address=self.config.address,

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from azrunbook.sandbox.kube import errors, registry, resources, store, times
-from azrunbook.sandbox.kube.controllers import access, assembly, bootstrap, events, loop
+from azrunbook.sandbox.kube.access import bootstrap
+from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
 
 PATIENCE_SECONDS = 10.0
 READY = ("Initialized", "Ready", "ContainersReady", "PodReadyToStartContainers")
@@ -26,7 +27,8 @@ class World:
         self._addresses = iter(ipaddress.ip_network("127.9.16.0/20").hosts())
 
     async def start(self):
-        bootstrap.ensure_system_objects(
+        bootstrap.seed(self.registry)
+        api_service.ensure_api_service(
             self.access,
             service_addresses=ipaddress.ip_network("127.9.2.0/23"),
             address="127.9.0.1",

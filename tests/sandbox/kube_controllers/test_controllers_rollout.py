@@ -82,8 +82,10 @@ async def test_stuck_rollout_exceeds_its_deadline(world):
     world.deployment("web", progressDeadlineSeconds=1)
     found = await world.until(
         lambda: (
-            c := world.condition("deployments", "web", "Progressing")
-        ).get("reason") == "ProgressDeadlineExceeded" and c
+            (c := world.condition("deployments", "web", "Progressing")).get("reason")
+            == "ProgressDeadlineExceeded"
+            and c
+        )
     )
     assert found["status"] == "False"
     assert found["message"].endswith("has timed out progressing.")

@@ -51,9 +51,7 @@ def make_controllers(
         services.ServiceController(cluster, load_balancer_addresses),
         garbage.GarbageCollector(cluster),
         disruption.DisruptionController(cluster),
-        node_lifecycle.NodeLifecycleController(
-            cluster, grace_seconds=timing.node_grace_seconds
-        ),
+        node_lifecycle.NodeLifecycleController(cluster, grace_seconds=timing.node_grace_seconds),
         node_lifecycle.TaintEvictionController(cluster),
         node_lifecycle.OrphanedPodController(
             cluster, quarantine_seconds=timing.orphan_quarantine_seconds

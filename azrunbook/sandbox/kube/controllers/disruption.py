@@ -1,7 +1,6 @@
-"""The disruption controller: the status of each PodDisruptionBudget; and who may be evicted.
+"""The disruption controller: the status of each PodDisruptionBudget.
 
-Law: the arithmetic is budgets.py's. `admit_eviction` is what the API server asks before it lets
-an eviction through.
+Law: the arithmetic is budgets.py's. The eviction subresource takes from what is written here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ SCALED = (("apps", "replicasets"), ("apps", "statefulsets"), ("apps", "deploymen
 
 
 class DisruptionController:
-    """Keeps the status of budgets and judges evictions."""
+    """Keeps the status of budgets."""
 
     name = "disruption"
 
@@ -90,16 +89,3 @@ class DisruptionController:
                 break
             found, above = owner, owners.find_controller(owner)
         return found
-
-    def admit_eviction(self, pod: Object, *, dry_run: bool = False) -> None:
-        """Charge the pod's budget. Raises StatusError 429 if it has nothing to give."""
-        covering = [
-            budget
-            for budget in self._in_namespace(pod)
-            if matching.matches(budget["spec"].get("selector"), pod["metadata"].get("labels"))
-        ]
-        verdict = budgets.judge_eviction(pod, covering, at=self._cluster.clock())
-        if verdict.refusal is not None:
-            raise verdict.refusal
-        if verdict.charge is not None and not dry_run:
-            self._cluster.write_status(self._budgets, covering[0], verdict.charge)

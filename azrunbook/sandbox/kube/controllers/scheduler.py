@@ -8,7 +8,7 @@ that arrives where affinity or spreading count.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube import errors, writes
 from azrunbook.sandbox.kube.controllers import (
     conditions,
     loop,
@@ -20,6 +20,7 @@ from azrunbook.sandbox.kube.controllers import (
     pods,
 )
 from azrunbook.sandbox.kube.controllers.access import Access
+from azrunbook.sandbox.kube.subresources import pods as pod_subresources
 
 Object = dict[str, Any]
 
@@ -117,23 +118,10 @@ class Scheduler:
         return {"matchLabels": wanted, "matchExpressions": expressions}
 
     def _bind(self, pod: Object, node_name: str) -> None:
-        """Write the node and PodScheduled in one step, as the binding subresource does."""
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        present = pod.get("status", {}).get("conditions")
-        scheduled = conditions.condition(
-            "PodScheduled", True, at=self._cluster.now_text(), lastProbeTime=None
-        )
-        bound = {
-            **pod,
-            "spec": {**pod["spec"], "nodeName": node_name},
-            "status": {
-                **(pod.get("status") or {}),
-                "conditions": conditions.replaced(present, scheduled),
-            },
-        }
-        self._cluster.registry.update(
-            self._pods, namespace, name, bound, subresource="binding", manager=MANAGER
-        )
+        binding = {"target": {"kind": "Node", "name": node_name}}
+        write = writes.Write(manager=MANAGER)
+        pod_subresources.bind(self._cluster.registry, namespace, name, binding, write)
         message = f"Successfully assigned {namespace}/{name} to {node_name}"
         self._cluster.events.scheduling(pod, "Normal", "Scheduled", message, action="Binding")
 

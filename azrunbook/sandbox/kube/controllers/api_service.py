@@ -1,4 +1,4 @@
-"""What a cluster holds before anybody has asked for anything.
+"""The API server as a Service of its own cluster: `kubernetes` in namespace default.
 
 Law: ensures, never overwrites: a cluster that is started again keeps what it has.
 """
@@ -11,31 +11,11 @@ from azrunbook.sandbox.kube.controllers.access import Access
 
 Object = dict[str, Any]
 
-NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-PRIORITY_CLASSES = (
-    (
-        "system-cluster-critical",
-        2_000_000_000,
-        "Used for system critical pods that must run in the cluster, "
-        "but can be moved to another node if necessary.",
-    ),
-    (
-        "system-node-critical",
-        2_000_001_000,
-        "Used for system critical pods that must not be moved from their current node.",
-    ),
-)
 
-
-def ensure_system_objects(
+def ensure_api_service(
     cluster: Access, *, service_addresses: ipaddress.IPv4Network, address: str, port: int
 ) -> None:
-    """Namespaces, priority classes, and the Service `kubernetes` with its endpoints."""
-    for name in NAMESPACES:
-        _ensure(cluster, cluster.resource("", "namespaces"), {"metadata": {"name": name}})
-    for name, value, description in PRIORITY_CLASSES:
-        made = {"metadata": {"name": name}, "value": value, "description": description}
-        _ensure(cluster, cluster.resource("scheduling.k8s.io", "priorityclasses"), made)
+    """The Service `kubernetes` at the first service address, with endpoints written by hand."""
     cluster_ip = str(service_addresses.network_address + 1)
     service = _api_service(cluster_ip, port)
     _ensure(cluster, cluster.resource("", "services"), service)
