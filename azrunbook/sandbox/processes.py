@@ -72,6 +72,12 @@ class Child:
         """Wait for the end; the exit code, or the negated signal number that ended it."""
         return await asyncio.shield(self._exited)
 
+    def send_signal(self, signum: int) -> None:
+        """Send a signal to the leader alone, as a container runtime does to process 1."""
+        if self.is_running:
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signum)
+
     def terminate(self, signum: int = signal.SIGTERM) -> None:
         """Send a signal to the whole process group; nothing happens when it has ended."""
         if self.is_running:

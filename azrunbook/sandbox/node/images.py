@@ -16,15 +16,11 @@ from typing import Any
 from azrunbook.sandbox.node import (
     builds,
     contexts,
+    dockerfile as dockerfiles,
+    image as images,
     python,
     requirements,
     traefik,
-)
-from azrunbook.sandbox.node import (
-    dockerfile as dockerfiles,
-)
-from azrunbook.sandbox.node import (
-    image as images,
 )
 
 Image = images.Image

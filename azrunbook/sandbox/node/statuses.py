@@ -166,7 +166,9 @@ def stamp_conditions(
         old = before.get(item["type"], {})
         same = old.get("status") == item["status"] and "lastTransitionTime" in old
         since = old["lastTransitionTime"] if same else clock.to_text(at)
-        stamped.append({**item, "lastProbeTime": None, "lastTransitionTime": since})
+        # A null in a patch removes what is there; where nothing is, there is nothing to say.
+        said = {key: value for key, value in item.items() if value is not None or key in old}
+        stamped.append({**said, "lastProbeTime": None, "lastTransitionTime": since})
     return stamped
 
 

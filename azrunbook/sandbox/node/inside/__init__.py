@@ -1,0 +1,1 @@
+"""What goes on the Python path of a container; see ``sitecustomize``."""

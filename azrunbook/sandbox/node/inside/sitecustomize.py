@@ -1,0 +1,89 @@
+"""Runs inside every Python process of a pod: its address, its name and its mounted files.
+
+The law: only the standard library, and nothing of azrunbook; this file alone is on the
+container's path. The reason it exists: a container has namespaces of its own for network, host
+name and mounts, and a process of the sandbox has none. So for Python, and only for Python,
+
+* binding "any address" or the loopback binds the pod's address, and connecting to the loopback
+  connects to it: two pods can listen on the same port, and do not see each other's;
+* the host name is the pod's;
+* opening, listing and asking about a file under a mount path reaches the volume.
+
+What is not covered: other programs, and calls from C that do not go through these functions.
+"""
+
+import builtins
+import functools
+import io
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+ADDRESS = os.environ.get("AZRUNBOOK_POD_ADDRESS", "")
+MOUNTS = json.loads(os.environ.get("AZRUNBOOK_POD_MOUNTS") or "{}")
+
+_ANY = {"", "0.0.0.0"}  # noqa: S104 - compared, not bound
+_LOOPBACK = {"localhost", "127.0.0.1"}
+
+
+def to_pod_address(address: Any, hosts: set[str]) -> Any:
+    """Replace the host of an (host, port) pair that means this pod."""
+    if isinstance(address, tuple) and len(address) == 2 and address[0] in hosts:  # noqa: PLR2004 - IPv4
+        return (ADDRESS, address[1])
+    return address
+
+
+def to_real_path(path: Any) -> Any:
+    """Replace a path under a mount by the place where its file is."""
+    if isinstance(path, int) or path is None:
+        return path
+    text = os.fspath(path)
+    if isinstance(text, str) and text.startswith("/"):
+        for mount, real in MOUNTS.items():
+            if text == mount or text.startswith(mount.rstrip("/") + "/"):
+                return real + "/" + text[len(mount) :].lstrip("/")
+    return path
+
+
+def _move_method(name: str, hosts: set[str]) -> None:
+    inner = getattr(socket.socket, name)
+
+    @functools.wraps(inner)
+    def moved(self: socket.socket, address: Any) -> Any:
+        is_ipv4 = self.family == socket.AF_INET
+        return inner(self, to_pod_address(address, hosts) if is_ipv4 else address)
+
+    setattr(socket.socket, name, moved)
+
+
+def _move_sockets() -> None:
+    _move_method("bind", _ANY | _LOOPBACK)
+    _move_method("connect", _LOOPBACK)
+    _move_method("connect_ex", _LOOPBACK)
+    if os.environ.get("HOSTNAME"):
+        socket.gethostname = lambda: os.environ["HOSTNAME"]
+
+
+def _translating(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def translated(path: Any = ".", *rest: Any, **named: Any) -> Any:
+        return function(to_real_path(path), *rest, **named)
+
+    return translated
+
+
+def _move_files() -> None:
+    names = ("open", "stat", "lstat", "listdir", "scandir", "access", "mkdir", "unlink", "remove")
+    for name in (*names, "readlink", "rmdir"):
+        setattr(os, name, _translating(getattr(os, name)))
+    translated = _translating(open)
+    for module in (builtins, io):
+        setattr(module, "open", translated)  # noqa: B010 - mypy allows no assignment
+
+
+if ADDRESS:
+    _move_sockets()
+if MOUNTS:
+    _move_files()

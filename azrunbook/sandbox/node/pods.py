@@ -1,0 +1,249 @@
+"""One pod on its node: from assignment to removal.
+
+The law: a worker owns its pod's containers, folders and address, and writes its status; nothing
+else does. Order of a life: address and volumes, init containers one by one (sidecars stay), all
+main containers together, and at the end containers, then sidecars, then the API object.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+
+from azrunbook.sandbox.node import (
+    addresses,
+    api,
+    clock,
+    config,
+    containers,
+    credentials,
+    events,
+    recovery,
+    reports,
+    runtime,
+    statuses,
+    volumes,
+)
+
+_LOG = logging.getLogger(__name__)
+_MOUNT_RETRY_SECONDS = 2.0
+_LAST_WORDS_SECONDS = 2.0
+_ENDED = {"Succeeded", "Failed"}
+
+
+class PodWorker:
+    """Runs one pod; ``update`` brings news of its object, ``run`` ends when it is gone."""
+
+    def __init__(
+        self, parts: runtime.Runtime, pod: config.Object, pool: addresses.AddressPool
+    ) -> None:
+        self.pod = pod
+        self.records = recovery.recall_records(pod)
+        self.runners: dict[str, containers.ContainerRunner] = {}
+        self._parts = parts
+        self._pool = pool
+        self._reporter = reports.StatusReporter(parts.client, pod, self._describe_status)
+        self._known = (pod.get("status") or {}).get("conditions") or []
+        self._started_at = (pod.get("status") or {}).get("startTime")
+        self._address = ""
+        self._phase = ""
+        self._final = False
+        self._is_initialized = False
+        self._has_sandbox = False
+        self._deleted = asyncio.Event()
+        self._gone = False
+        meta = pod["metadata"]
+        root = parts.config.log_dir
+        self._folder = root / "pods" / meta["uid"]
+        self._logs = root / "logs" / f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
+        self._tasks: list[asyncio.Task[None]] = []
+        if meta.get("deletionTimestamp"):
+            self._deleted.set()
+
+    def update(self, pod: config.Object | None) -> None:
+        """Take the newest object; None says that it was removed without waiting for us."""
+        if pod is None:
+            self._gone = True
+            self._deleted.set()
+            return
+        self.pod = pod
+        self._known = pod["status"].get("conditions") or self._known
+        if pod["metadata"].get("deletionTimestamp"):
+            self._deleted.set()
+
+    async def run(self) -> None:
+        """Live until the pod is gone from the API server."""
+        reporting = asyncio.create_task(self._reporter.run())
+        living = asyncio.create_task(self._live())
+        self._tasks = [reporting, living]
+        await self._deleted.wait()
+        await self.stop_containers(self._grace_seconds())
+        # The runners note how their containers ended, then there is nothing left to live for.
+        await asyncio.wait({living}, timeout=_LAST_WORDS_SECONDS)
+        await self.abandon()
+        self._final = True
+        if not self._gone:
+            await self._reporter.send()
+            await self._reporter.remove()
+        await self._clean_up()
+
+    async def stop_containers(self, grace_seconds: float) -> None:
+        """Stop main containers together, then sidecars from the last to the first."""
+        main = [r for r in self.runners.values() if r.record.kind == "main"]
+        rest = [r for r in self.runners.values() if r.record.kind != "main"]
+        await asyncio.gather(*(runner.stop(grace_seconds) for runner in main))
+        for runner in reversed(rest):
+            await runner.stop(grace_seconds)
+
+    async def abandon(self) -> None:
+        """The node is gone: no process stays, the API object stays as it is."""
+        for task in self._tasks:
+            task.cancel()
+        for runner in self.runners.values():
+            runner.abandon()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(r.run.wait() for r in self.runners.values() if r.run is not None))
+
+    async def end_with_node(self) -> None:
+        """The node shuts down in order: stop the containers, and say why."""
+        await self.stop_containers(self._grace_seconds())
+        self._final = True
+        self._phase = "Failed"
+        await self._reporter.send()
+        await self.abandon()
+
+    async def _live(self) -> None:
+        if (self.pod.get("status") or {}).get("phase") in _ENDED:
+            self._phase, self._final = self.pod["status"]["phase"], True
+            return
+        try:
+            place = await self._set_up()
+            if await self._run_init(place):
+                self._is_initialized = True
+                await self._run_main(place)
+            await self._stop_sidecars()
+            self._final = True
+            self._changed()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            _LOG.exception("pod %s: This is a bug. Please report.", self.pod["metadata"]["name"])
+            raise
+
+    async def _set_up(self) -> runtime.Place:
+        node, subject = self._parts.config, events.describe_pod(self.pod)
+        self._started_at = self._started_at or clock.to_text(clock.now())
+        if recovery.was_running(self.pod):
+            text = "Pod sandbox changed, it will be killed and re-created."
+            self._parts.events.normal(subject, "SandboxChanged", text)
+        if self.pod["spec"].get("hostNetwork"):
+            self._address = node.address
+        else:
+            self._address = self._pool.take(self.pod.get("status", {}).get("podIP", ""))
+        self._changed()
+        while True:
+            try:
+                place = await self._build_place()
+            except (volumes.VolumeError, *api.FAILURES) as error:
+                self._parts.events.warning(subject, "FailedMount", str(error))
+                await asyncio.sleep(_MOUNT_RETRY_SECONDS)
+            else:
+                self._has_sandbox = True
+                return place
+
+    async def _build_place(self) -> runtime.Place:
+        pod = self.pod
+        builder = volumes.VolumeBuilder(
+            self._parts.client,
+            pod,
+            self._folder / "volumes",
+            allocatable=self._parts.allocatable,
+        )
+        places = await builder.build()
+        kubeconfig = None
+        if pod["spec"].get("automountServiceAccountToken") is not False:
+            token = await credentials.request_token(self._parts.client, pod)
+            kubeconfig = credentials.write_kubeconfig(
+                self._folder / "credentials",
+                self._parts.client.access,
+                token=token,
+                namespace=pod["metadata"]["namespace"],
+            )
+        return runtime.Place(self._address, self._folder, self._logs, places, kubeconfig)
+
+    async def _run_init(self, place: runtime.Place) -> bool:
+        """Run init containers in order; False when one has failed for good."""
+        for spec in self.pod["spec"].get("initContainers") or ():
+            runner = self._add_runner(place, spec)
+            if runner.record.kind == "sidecar":
+                self._tasks.append(asyncio.create_task(runner.keep_running()))
+                await runner.started.wait()
+                continue
+            await runner.keep_running()
+            if runner.record.exit_code != 0:
+                return False
+            runner.record.is_ready = True
+            self._changed()
+        return True
+
+    async def _run_main(self, place: runtime.Place) -> None:
+        runners = [self._add_runner(place, spec) for spec in self.pod["spec"]["containers"]]
+        self._changed()
+        await asyncio.gather(*(runner.keep_running() for runner in runners))
+
+    async def _stop_sidecars(self) -> None:
+        for runner in reversed([r for r in self.runners.values() if r.record.kind == "sidecar"]):
+            await runner.stop(self._grace_seconds())
+
+    def _add_runner(self, place: runtime.Place, spec: config.Object) -> containers.ContainerRunner:
+        runner = containers.ContainerRunner(
+            self._parts, place, lambda: self.pod, spec, self.records[spec["name"]], self._changed
+        )
+        self.runners[spec["name"]] = runner
+        return runner
+
+    def _changed(self) -> None:
+        self._reporter.mark_changed()
+
+    def _grace_seconds(self) -> float:
+        if self._gone:
+            return 1.0  # a forced deletion: the kubelet's least
+        meta, spec = self.pod["metadata"], self.pod["spec"]
+        grace = meta.get("deletionGracePeriodSeconds")
+        return float(spec.get("terminationGracePeriodSeconds", 30) if grace is None else grace)
+
+    def _describe_status(self) -> config.Object:
+        records = list(self.records.values())
+        spec, host = self.pod["spec"], self._parts.config.address
+        policy = spec.get("restartPolicy", "Always")
+        phase = self._phase or (
+            statuses.compute_final_phase(records)
+            if self._final
+            else statuses.compute_phase(records, policy, is_initialized=self._is_initialized)
+        )
+        conditions = statuses.compute_conditions(
+            records,
+            phase=phase,
+            is_initialized=self._is_initialized,
+            has_sandbox=self._has_sandbox and not self._final,
+            gates=recovery.read_gates(spec, self._known),
+        )
+        self._known = statuses.stamp_conditions(conditions, self._known, clock.now()) + [
+            item for item in self._known if item["type"] not in {c["type"] for c in conditions}
+        ]
+        return {
+            "phase": phase,
+            "conditions": self._known[: len(conditions)],
+            "hostIP": host,
+            "hostIPs": [{"ip": host}],
+            "startTime": self._started_at,
+            **recovery.describe_addresses(self._address, self.pod),
+            **recovery.describe_records(self.records, spec),
+        }
+
+    async def _clean_up(self) -> None:
+        if self._address and not self.pod["spec"].get("hostNetwork"):
+            self._pool.give_back(self._address)
+        for folder in (self._folder, self._logs):
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,178 @@
+"""One run of a container: its process, its log, commands in it, and its end."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from azrunbook.sandbox import processes
+from azrunbook.sandbox.node import image as images, launch, logs
+
+_SHORTEST_GRACE_SECONDS = 2.0
+_OUTPUT_BYTES = 10 * 1024
+_SIGNAL_BASE = 128
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class Running(Protocol):
+    """What runs as a container."""
+
+    container_id: str
+    started_at_seconds: float
+
+    @property
+    def pid(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    async def stop(self, grace_seconds: float, hook: Hook | None) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class ProcessRun:
+    """A container that is a process."""
+
+    def __init__(
+        self,
+        child: processes.Child,
+        log: logs.LogFile,
+        planned: launch.Launch,
+        *,
+        stop_signal: int,
+    ) -> None:
+        self.container_id = new_container_id()
+        self.started_at_seconds = time.monotonic()
+        self.log = log
+        self.launch = planned
+        self._child = child
+        self._stop_signal = stop_signal
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child.is_running else None
+
+    async def wait(self) -> int:
+        """Wait for the end; 128 + n for a signal n, as runtimes report it."""
+        code = await self._child.wait()
+        return _SIGNAL_BASE - code if code < 0 else code
+
+    async def stop(self, grace_seconds: float, hook: Hook | None) -> None:
+        """Run the hook, send the stop signal to process 1, and kill the group after the grace."""
+        deadline = time.monotonic() + grace_seconds
+        if hook is not None and grace_seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_seconds):
+                    await hook()
+        left = deadline - time.monotonic()
+        if hook is not None and grace_seconds > 0:
+            left = max(left, _SHORTEST_GRACE_SECONDS)
+        if left > 0:
+            self._child.send_signal(self._stop_signal)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._child.wait()
+        self._child.kill()
+        await self._child.wait()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._child.kill()
+
+
+class SimulatedRun:
+    """A container without a process: it runs until it is stopped, and then ends with 0."""
+
+    pid = None
+
+    def __init__(self) -> None:
+        self.container_id = new_container_id()
+        self.started_at_seconds = time.monotonic()
+        self._stopped = asyncio.Event()
+
+    async def wait(self) -> int:
+        """Wait until it is stopped."""
+        await self._stopped.wait()
+        return 0
+
+    async def stop(self, grace_seconds: float, hook: Hook | None) -> None:  # noqa: ARG002 - Running
+        """End it; there is nothing a hook could reach."""
+        self._stopped.set()
+
+    def kill(self) -> None:
+        """End it."""
+        self._stopped.set()
+
+
+def new_container_id() -> str:
+    """Return an id of the form that containerd gives."""
+    return f"containerd://{secrets.token_hex(32)}"
+
+
+def read_signal(image: images.Image) -> int:
+    """Return the number of an image's stop signal; what is not a signal counts as SIGTERM."""
+    name = image.stop_signal.upper()
+    if name.isdigit():
+        return int(name)
+    known = signal.Signals.__members__
+    return known.get(name if name.startswith("SIG") else f"SIG{name}", signal.SIGTERM)
+
+
+async def start_process(
+    supervisor: processes.Supervisor, planned: launch.Launch, path: Path, *, stop_signal: int
+) -> ProcessRun:
+    """Start a container's process with its output in a log file.
+
+    Raises:
+        StartError: the machine refuses to execute it.
+    """
+    log = logs.LogFile(path)
+    writing = await logs.open_pipe(log)
+    try:
+        child = await supervisor.spawn(
+            planned.argv, env=planned.env, cwd=planned.cwd, stdout=writing, stderr=writing
+        )
+    except OSError as error:
+        raise launch.StartError(f"failed to start container process: {error}") from error
+    finally:
+        os.close(writing)
+    return ProcessRun(child, log, planned, stop_signal=stop_signal)
+
+
+async def run_command(
+    supervisor: processes.Supervisor, planned: launch.Launch, timeout_seconds: float
+) -> tuple[int, str]:
+    """Run a command in a container's surroundings; its exit code and the start of its output.
+
+    Raises:
+        TimeoutError: it took longer; it is killed.
+        OSError: it cannot be executed.
+    """
+    loop = asyncio.get_running_loop()
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
+    )
+    try:
+        try:
+            child = await supervisor.spawn(
+                planned.argv, env=planned.env, cwd=planned.cwd, stdout=writing, stderr=writing
+            )
+        finally:
+            os.close(writing)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                output = (await reader.read())[:_OUTPUT_BYTES]
+                code = await child.wait()
+        finally:
+            child.kill()
+    finally:
+        transport.close()
+    return (_SIGNAL_BASE - code if code < 0 else code), output.decode(errors="replace")
