@@ -322,5 +322,5 @@ def cluster_body():
 
 
 @pytest.fixture
-def aks(lab, make_aks):
-    return make_aks(lab)
+def aks(arm_client, make_aks):
+    return make_aks(arm_client.lab)

@@ -10,7 +10,7 @@ USAGES = "/providers/Microsoft.Compute/locations/eastus/usages"
 
 
 @pytest.fixture
-def pools(arm_client, aks, cluster_body):
+def pools(aks, cluster_body):
     """The pool operations of a cluster that exists."""
     aks.managed_clusters.begin_create_or_update("rg", "one", cluster_body()).result(20)
     return aks.agent_pools
@@ -24,7 +24,7 @@ def put(pools, name, body):
     return pools.begin_create_or_update("rg", "one", name, body).result(20)
 
 
-def test_a_pool_is_added_scaled_and_removed(lab, aks, pools):
+def test_a_pool_is_added_scaled_and_removed(lab, pools):
     """Each step reaches the backend with all pools of the cluster."""
     created = put(pools, "cpu", pool(nodeLabels={"a": "b"}, availabilityZones=["1", "2"]))
     assert created.properties.provisioning_state == "Succeeded"
@@ -41,7 +41,7 @@ def test_a_pool_is_added_scaled_and_removed(lab, aks, pools):
 
 
 def test_the_cluster_shows_its_pools(aks, pools):
-    """agentPoolProfiles follows the pools."""
+    """The list agentPoolProfiles follows the pools."""
     put(pools, "cpu", pool())
     profiles = aks.managed_clusters.get("rg", "one").properties.agent_pool_profiles
     assert [(p.name, p.count) for p in profiles] == [("systempool", 3), ("cpu", 2)]

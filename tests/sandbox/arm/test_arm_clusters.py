@@ -15,7 +15,7 @@ from azrunbook.sandbox import arm
 
 
 @pytest.fixture
-def cluster(arm_client, aks, cluster_body):
+def cluster(aks, cluster_body):
     """A cluster that exists."""
     return aks.managed_clusters.begin_create_or_update("rg", "one", cluster_body()).result(20)
 
@@ -31,7 +31,7 @@ def test_a_created_cluster_has_what_azure_fills_in(cluster):
     assert properties.agent_pool_profiles[0].node_image_version.startswith("AKSUbuntu")
 
 
-def test_the_first_answer_is_201_with_creating_and_no_address(lab, arm_client, cluster_body, until):
+def test_the_first_answer_is_201_with_creating_and_no_address(arm_client, cluster_body):
     """The document of a cluster in progress says so and knows no fqdn."""
     path = "/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/one"
     response = arm_client.raw("PUT", path, cluster_body())
@@ -43,7 +43,8 @@ def test_the_first_answer_is_201_with_creating_and_no_address(lab, arm_client, c
     assert "/locations/eastus/operations/" in response.headers["Azure-AsyncOperation"]
 
 
-def test_the_backend_gets_the_declared_cluster(lab, cluster):
+@pytest.mark.usefixtures("cluster")
+def test_the_backend_gets_the_declared_cluster(lab):
     """The request names version, pools and counts."""
     wanted = lab.clusters.ensured[-1]
     assert (wanted.name, wanted.location, wanted.kubernetes_version) == ("one", "eastus", "1.36.2")
@@ -65,7 +66,8 @@ def test_a_cluster_can_be_listed_and_found_in_any_letter_case(aks, cluster):
     assert aks.managed_clusters.get("RG", "ONE").id == cluster.id
 
 
-def test_delete_removes_the_cluster_and_its_backend(lab, aks, cluster):
+@pytest.mark.usefixtures("cluster")
+def test_delete_removes_the_cluster_and_its_backend(lab, aks):
     """After the delete the cluster is gone; a second delete has nothing to do."""
     aks.managed_clusters.begin_delete("rg", "one").result(20)
     with pytest.raises(ResourceNotFoundError) as missing:
@@ -82,7 +84,8 @@ def test_tags_are_patched(aks, cluster):
     assert found.properties.fqdn == cluster.properties.fqdn
 
 
-def test_a_stopped_cluster_only_starts_or_goes(lab, aks, cluster, cluster_body):
+@pytest.mark.usefixtures("cluster")
+def test_a_stopped_cluster_only_starts_or_goes(lab, aks, cluster_body):
     """Stop changes the power state; writes are refused until the start."""
     aks.managed_clusters.begin_stop("rg", "one").result(20)
     assert aks.managed_clusters.get("rg", "one").properties.power_state.code == "Stopped"
@@ -94,14 +97,16 @@ def test_a_stopped_cluster_only_starts_or_goes(lab, aks, cluster, cluster_body):
     assert [verb for verb, _ in lab.clusters.calls] == ["ensure", "stop", "start"]
 
 
-def test_stopping_a_stopped_cluster_has_nothing_to_do(lab, aks, cluster):
+@pytest.mark.usefixtures("cluster")
+def test_stopping_a_stopped_cluster_has_nothing_to_do(lab, aks):
     """The second stop answers at once and asks nothing of the backend."""
     for _ in range(2):
         aks.managed_clusters.begin_stop("rg", "one").result(20)
     assert [verb for verb, _ in lab.clusters.calls] == ["ensure", "stop"]
 
 
-def test_credentials_are_the_backends_kubeconfig(aks, cluster):
+@pytest.mark.usefixtures("cluster")
+def test_credentials_are_the_backends_kubeconfig(aks):
     """Both kinds of credential carry a kubeconfig in base64."""
     user = aks.managed_clusters.list_cluster_user_credentials("rg", "one").kubeconfigs[0]
     admin = aks.managed_clusters.list_cluster_admin_credentials("rg", "one").kubeconfigs[0]
@@ -111,8 +116,8 @@ def test_credentials_are_the_backends_kubeconfig(aks, cluster):
     )
 
 
-def test_admin_credentials_are_refused_without_local_accounts(arm_client, aks, cluster_body):
-    """disableLocalAccounts closes the admin kubeconfig, not the user's."""
+def test_admin_credentials_are_refused_without_local_accounts(aks, cluster_body):
+    """Setting disableLocalAccounts closes the admin kubeconfig, not the user's."""
     body = cluster_body(disableLocalAccounts=True)
     aks.managed_clusters.begin_create_or_update("rg", "two", body).result(20)
     with pytest.raises(HttpResponseError, match="local accounts"):
@@ -120,8 +125,9 @@ def test_admin_credentials_are_refused_without_local_accounts(arm_client, aks, c
     assert aks.managed_clusters.list_cluster_user_credentials("rg", "two").kubeconfigs
 
 
-def test_versions_and_upgrades_are_listed(aks, cluster):
-    """kubernetesVersions has its odd shape; the newest version has no upgrade."""
+@pytest.mark.usefixtures("cluster")
+def test_versions_and_upgrades_are_listed(aks):
+    """The list of versions has its odd shape; the newest version has no upgrade."""
     found = {
         v.version: v
         for v in aks.managed_clusters.list_kubernetes_versions("eastus").values_property
@@ -144,7 +150,7 @@ def test_versions_and_upgrades_are_listed(aks, cluster):
         ({"agentPoolProfiles": []}, {}, "InvalidParameter"),
     ],
 )
-def test_a_cluster_azure_would_refuse_is_refused(arm_client, aks, cluster_body, changes, sku, code):
+def test_a_cluster_azure_would_refuse_is_refused(aks, cluster_body, changes, sku, code):
     """Versions, support plans and missing system pools are judged before anything is stored."""
     body = cluster_body(**changes)
     body["sku"] |= sku
@@ -154,7 +160,7 @@ def test_a_cluster_azure_would_refuse_is_refused(arm_client, aks, cluster_body, 
     assert list(aks.managed_clusters.list()) == []
 
 
-def test_a_long_term_version_is_accepted_with_long_term_support(arm_client, aks, cluster_body):
+def test_a_long_term_version_is_accepted_with_long_term_support(aks, cluster_body):
     """1.32 runs on tier Premium with the LTS plan."""
     body = cluster_body(kubernetesVersion="1.32", supportPlan="AKSLongTermSupport")
     body["sku"] = {"name": "Base", "tier": "Premium"}
@@ -162,14 +168,16 @@ def test_a_long_term_version_is_accepted_with_long_term_support(arm_client, aks,
     assert found.properties.current_kubernetes_version == "1.32.11"
 
 
-def test_an_immutable_property_cannot_change(aks, cluster, cluster_body):
+@pytest.mark.usefixtures("cluster")
+def test_an_immutable_property_cannot_change(aks, cluster_body):
     """A new dnsPrefix is refused, by name."""
     with pytest.raises(HttpResponseError, match="dnsPrefix") as refused:
         aks.managed_clusters.begin_create_or_update("rg", "one", cluster_body(dnsPrefix="other"))
     assert refused.value.error.code == "PropertyChangeNotAllowed"
 
 
-def test_a_stale_etag_is_refused(aks, cluster, cluster_body):
+@pytest.mark.usefixtures("cluster")
+def test_a_stale_etag_is_refused(aks, cluster_body):
     """If-Match with an old tag answers 412."""
     with pytest.raises(ResourceModifiedError):
         aks.managed_clusters.begin_create_or_update(
@@ -213,9 +221,7 @@ def test_an_aborted_create_ends_canceled(make_lab, make_arm, make_aks, cluster_b
         aks.managed_clusters.begin_abort_latest_operation("rg", "one")
 
 
-def test_a_failing_backend_fails_the_operation_and_a_retry_heals(
-    lab, arm_client, aks, cluster_body
-):
+def test_a_failing_backend_fails_the_operation_and_a_retry_heals(lab, aks, cluster_body):
     """The operation carries the backend's code; the cluster is Failed until the next PUT."""
     lab.clusters.failure = arm.BackendError("NodesNotReady", "no node came up")
     with pytest.raises(HttpResponseError, match="no node came up") as failed:
@@ -227,7 +233,7 @@ def test_a_failing_backend_fails_the_operation_and_a_retry_heals(
     assert found.properties.provisioning_state == "Succeeded"
 
 
-def test_an_upgrade_goes_one_minor_at_a_time(arm_client, aks, cluster_body):
+def test_an_upgrade_goes_one_minor_at_a_time(aks, cluster_body):
     """1.34 to 1.36 is refused and names the way; 1.35 is accepted."""
     body = cluster_body(kubernetesVersion="1.34")
     aks.managed_clusters.begin_create_or_update("rg", "one", body).result(20)

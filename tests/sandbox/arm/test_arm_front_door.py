@@ -135,7 +135,8 @@ def test_what_is_not_emulated_says_so_and_where_to_add_it(front_door):
     )
 
 
-def test_the_store_lists_what_the_edge_needs(lab, front_door):
+@pytest.mark.usefixtures("front_door")
+def test_the_store_lists_what_the_edge_needs(lab):
     """The host reads documents by type."""
     kind = "microsoft.cdn/profiles/origingroups/origins"
     found = lab.call(lab.server.store.list_by_type, kind)

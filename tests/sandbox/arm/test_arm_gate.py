@@ -48,7 +48,7 @@ def test_an_expired_token_is_401(make_lab):
 
 
 def test_the_cloud_describes_itself(lab):
-    """azurerm's metadata names this server for everything it asks."""
+    """The metadata azurerm reads names this server for everything it asks."""
     url = f"{lab.server.url}/metadata/endpoints?api-version=2022-09-01"
     found = requests.get(url, verify=lab.ca_file, timeout=10).json()
     assert found["resourceManager"] == lab.server.url
@@ -114,7 +114,7 @@ def test_an_unavailable_service_answers_503(lab, make_arm):
     assert client.get("/resourceGroups")["value"] == []
 
 
-def test_the_next_operation_can_be_made_to_fail(lab, arm_client, aks, cluster_body):
+def test_the_next_operation_can_be_made_to_fail(lab, aks, cluster_body):
     """A rule without a status fails a long-running operation with its code; then all is well."""
     rule = arm.FaultRule(
         path="*/managedClusters/*",

@@ -63,7 +63,8 @@ def test_a_registry_has_its_login_server(registry):
     assert registry["name"] == "crDemo"
 
 
-def test_a_build_gives_images_with_a_digest(lab, arm_client, registry, until):
+@pytest.mark.usefixtures("registry")
+def test_a_build_gives_images_with_a_digest(lab, arm_client, until):
     """Both names carry the digest; the run id is put into the tag."""
     run = build(lab, arm_client)
     assert run["properties"]["status"] == "Queued"
@@ -76,7 +77,8 @@ def test_a_build_gives_images_with_a_digest(lab, arm_client, registry, until):
     assert done["outputImages"][0]["digest"].startswith("sha256:")
 
 
-def test_the_log_is_read_by_a_signed_url(lab, arm_client, registry, until):
+@pytest.mark.usefixtures("registry")
+def test_the_log_is_read_by_a_signed_url(lab, arm_client, until):
     """The link needs no token; with another signature it is refused."""
     run = build(lab, arm_client)
     finished(arm_client, run, until)
@@ -88,14 +90,16 @@ def test_the_log_is_read_by_a_signed_url(lab, arm_client, registry, until):
     assert requests.get(f"{link}x", verify=lab.ca_file, timeout=10).status_code == 403
 
 
-def test_a_failing_build_ends_failed_with_its_reason(lab, arm_client, registry, until):
+@pytest.mark.usefixtures("registry")
+def test_a_failing_build_ends_failed_with_its_reason(lab, arm_client, until):
     """The backend's message is the run's."""
     done = finished(arm_client, build(lab, arm_client, "FAIL\n"), until)
     assert (done["status"], done["runErrorMessage"]) == ("Failed", "the Dockerfile says FAIL")
     assert "outputImages" not in done
 
 
-def test_runs_are_listed_newest_first(lab, arm_client, registry, until):
+@pytest.mark.usefixtures("registry")
+def test_runs_are_listed_newest_first(lab, arm_client):
     """The list shows every run of the registry."""
     runs = [build(lab, arm_client) for _ in range(2)]
     listed = arm_client.get(f"{REGISTRY}/runs", api=TASKS)["value"]
@@ -111,13 +115,15 @@ def test_runs_are_listed_newest_first(lab, arm_client, registry, until):
         ({"arguments": [{"name": "A", "value": "b"}]}, "not emulated"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused(arm_client, registry, changes, match):
+@pytest.mark.usefixtures("registry")
+def test_a_run_that_cannot_be_is_refused(arm_client, changes, match):
     """Refused before it is queued."""
     with pytest.raises(HttpResponseError, match=match):
         arm_client.raw("POST", f"{REGISTRY}/scheduleRun", request("a", **changes), api=TASKS)
 
 
-def test_a_name_is_available_once(arm_client, registry):
+@pytest.mark.usefixtures("registry")
+def test_a_name_is_available_once(arm_client):
     """Names are unique in the whole cloud, in any letter case."""
     path = "/providers/Microsoft.ContainerRegistry/checkNameAvailability"
     answers = {
