@@ -1,5 +1,7 @@
 """An edge in front of origins that do what a test tells them to."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
@@ -33,6 +35,31 @@ async def make_origin() -> AsyncIterator[Callable[..., object]]:
     yield make
     for origin in started:
         await origin.stop()
+
+
+@pytest.fixture
+async def make_raw_origin() -> AsyncIterator[Callable[..., object]]:
+    """Starts listeners that read a request's head, remember it, and send these bytes back."""
+    servers, writers = [], []
+
+    async def make(answer=b""):
+        heads = []
+
+        async def serve(reader, writer):
+            writers.append(writer)
+            heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            writer.write(answer)
+
+        servers.append(await asyncio.start_server(serve, "127.0.0.1", 0))
+        return servers[-1].sockets[0].getsockname()[1], heads
+
+    yield make
+    for server_ in servers:
+        server_.close()
+    for writer in writers:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 @pytest.fixture

@@ -65,15 +65,18 @@ async def test_detection_takes_the_predicted_number_of_probes(
     assert len(origin.probes) - before == sample_size - required + 1
 
 
-async def test_detection_time_is_a_whole_number_of_intervals(two_regions):
+async def test_detection_time_is_a_whole_number_of_intervals(make_origin, make_site):
     """From the outage to the transition: more than n - x intervals, at most n - x + 1."""
-    east, loop = two_regions.origins["east"], asyncio.get_running_loop()
-    probed = len(east.probes)
-    await edge_site.wait_until(lambda: len(east.probes) > probed)
+    east, loop, interval_seconds = await make_origin("east"), asyncio.get_running_loop(), 0.5
+    site = await make_site(east)
+    probe = {"probeIntervalInSeconds": interval_seconds}
+    site.edge.configure(edge_site.configured(PRIMARY, probe=probe))
+    await edge_site.wait_until(lambda: len(east.probes) == 4)
+    await edge_site.wait_until(lambda: site.origin_status("east")["samples"] == 4)
     east.is_up, started = False, loop.time()
-    await two_regions.until_healthy("east", healthy=False)
-    intervals = (loop.time() - started) / edge_site.INTERVAL_SECONDS
-    assert 1.5 < intervals < 2.8  # on the heels of a probe: two whole intervals
+    await site.until_healthy("east", healthy=False)
+    intervals = (loop.time() - started) / interval_seconds
+    assert 1.5 < intervals < 2.9  # on the heels of a probe: two whole intervals
 
 
 async def test_probes_are_front_door_s(two_regions):
@@ -82,18 +85,18 @@ async def test_probes_are_front_door_s(two_regions):
     assert (probe.method, probe.path) == ("HEAD", "/health")
     assert probe.headers["User-Agent"] == "Edge Health Probe"
     assert probe.headers["Host"] == "east.example"
+    connections = {id(one.protocol) for one in two_regions.origins["east"].probes}
+    assert len(connections) == len(two_regions.origins["east"].probes)
 
 
-async def test_a_probe_without_answer_counts_as_bad(make_origin, make_site):
+async def test_a_probe_without_answer_counts_as_bad(make_origin, make_raw_origin, make_site):
     """An origin that accepts and says nothing is unhealthy, and the probe gives its time up."""
     site = await make_site(await make_origin("east"), await make_origin("west"))
     site.edge.configure(edge_site.configured(PRIMARY, STANDBY))
     await site.until_healthy("east")
-    silent = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-    site.origins["east"].port = silent.sockets[0].getsockname()[1]
+    site.origins["east"].port, _ = await make_raw_origin()
     await site.until_healthy("east", healthy=False)
     assert site.origin_status("east")["last_result"] == "OriginTimeout"
-    silent.close()
 
 
 async def test_all_are_used_when_none_is_healthy(two_regions):
@@ -152,6 +155,15 @@ async def test_a_configuration_acts_after_its_propagation(make_origin, make_site
     assert await site.serving() == "east"
     await edge_site.wait_until(lambda: not site.edge.status()["is_propagating"])
     assert await site.serving() == "west"
+
+
+async def test_an_unchanged_configuration_is_not_propagated_again(make_origin, make_site):
+    """The store tells of every write; most of them change nothing here."""
+    site = await make_site(await make_origin("east"), propagation_seconds=0.05)
+    site.edge.configure(edge_site.configured(PRIMARY))
+    await edge_site.wait_until(lambda: not site.edge.status()["is_propagating"])
+    site.edge.configure(edge_site.configured(PRIMARY))
+    assert not site.edge.status()["is_propagating"]
 
 
 async def test_a_restarted_edge_serves_what_it_was_given_meanwhile(make_origin, make_site):

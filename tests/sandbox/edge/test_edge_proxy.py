@@ -1,6 +1,7 @@
 """What passes through the edge, and what the edge answers by itself."""
 
 import asyncio
+import gzip
 import hashlib
 import io
 
@@ -174,19 +175,55 @@ async def test_a_broken_answer_is_not_passed_off_as_whole(make_origin, make_site
             await answer.read()
 
 
-async def test_many_requests_at_once_share_the_edge(make_origin, make_site):
-    """A slow answer delays nobody else: a hundred take hardly longer than one."""
+async def test_many_requests_are_under_way_at_once(make_origin, make_site):
+    """A slow answer delays nobody else: the origin answers only once all hundred are there."""
+    all_there = asyncio.Barrier(100)
 
     async def slow(_request):
-        await asyncio.sleep(0.3)
+        await all_there.wait()
         return web.Response(text="east")
 
     site = await make_site(await make_origin("east", slow))
     site.edge.configure(edge_site.configured(edge_site.region("east")))
-    started = asyncio.get_running_loop().time()
-    served = await asyncio.gather(*(site.serving() for _ in range(100)))
-    assert served == ["east"] * 100
-    assert asyncio.get_running_loop().time() - started < 3
+    assert await asyncio.gather(*(site.serving() for _ in range(100))) == ["east"] * 100
+
+
+async def test_nothing_is_added_but_what_front_door_adds(make_raw_origin, make_origin, make_site):
+    """Neither to a bare request nor to a bare answer."""
+    bare = await make_origin("east")
+    site = await make_site(bare)
+    bare.port, heads = await make_raw_origin(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    group = edge_site.configured(edge_site.region("east"), probe={"probeProtocol": "NotSet"})
+    site.edge.configure(group)
+    added = ("User-Agent", "Accept", "Accept-Encoding")
+    async with site.request(skip_auto_headers=added) as answer:
+        assert await answer.text() == "ok"
+        assert set(answer.headers) == {"Content-Length", "Date", "X-Azure-Ref", "X-Cache"}
+    [head] = heads
+    assert not [name for name in added if f"\r\n{name.lower()}:" in head.lower()]
+
+
+async def test_compressed_bodies_pass_as_they_are(echo_site):
+    """The origin unpacks what the client packed; the edge touches neither."""
+    plain = b"a" * 10_000
+    async with echo_site.request(
+        "POST", data=gzip.compress(plain), headers={"Content-Encoding": "gzip"}
+    ) as answer:
+        assert answer.headers["X-Length"] == "10000"
+
+
+async def test_a_compressed_answer_passes_as_it_is(make_origin, make_site):
+    """Bytes, encoding and length are the origin's."""
+    packed = gzip.compress(b"b" * 10_000)
+
+    async def answer_packed(_request):
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+
+    site = await make_site(await make_origin("east", answer_packed))
+    site.edge.configure(edge_site.configured(edge_site.region("east")))
+    async with site.request() as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert await answer.read() == packed
 
 
 async def test_http_is_redirected_to_https(echo_site):
