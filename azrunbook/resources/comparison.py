@@ -44,7 +44,6 @@ _IMMUTABLE: Mapping[str, tuple[str, ...]] = {
         "properties.agentPoolProfiles[].vnetSubnetID",
     ),
     model.REGISTRY: ("location",),
-    model.REPLICATION: ("location",),
     model.PROFILE: ("location", "sku.name"),
     model.ENDPOINT: ("location",),
 }

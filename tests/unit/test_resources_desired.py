@@ -33,7 +33,6 @@ def test_the_estate_has_every_resource_once(desired):
         "virtualNetworks vnet-westus2",
         "managedClusters aks-multiregion-cluster",
         "registries azrunbookdv",
-        "replications westus2",
         "profiles afd-aks-multiregion-dv",
         "afdEndpoints hello-world-dv",
         "originGroups og-hello-world",
@@ -84,7 +83,7 @@ def test_origins_stand_in_order_of_their_role(dv, desired):
 
 
 def test_an_estate_without_a_secondary_has_nothing_of_it(dv):
-    """One region: no second group, network, cluster, replication or origin."""
+    """One region: no second group, network, cluster or origin."""
     alone = dv.model_copy(update={"secondary_enabled": False})
     found = resources.desired_resources(alone, SUBSCRIPTION)
     assert "westus2" not in json.dumps([[one.id, one.body] for one in found])
@@ -105,7 +104,7 @@ def test_waves_put_both_regions_side_by_side(dv):
     assert kinds == [
         ["resourceGroups"],
         ["profiles", "registries", "virtualNetworks"],
-        ["afdEndpoints", "managedClusters", "originGroups", "replications"],
+        ["afdEndpoints", "managedClusters", "originGroups"],
         ["origins"],
         ["routes"],
     ]

@@ -1,0 +1,182 @@
+"""The runbook's ARM adapters, connected to an ARM server in a background thread."""
+
+import asyncio
+import dataclasses
+import gc
+import io
+import tarfile
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+from azure.identity import ClientSecretCredential
+
+from azrunbook import aks, arm as arm_adapter, estate, front_door, images, resources
+from azrunbook.resources import edge, model, registry
+from azrunbook.sandbox import arm, tls
+
+POLLING_SECONDS = 0.05
+
+
+class Clusters:
+    """Stands where Kubernetes would: remembers which clusters run."""
+
+    def __init__(self):
+        self.running = {}
+
+    async def ensure(self, cluster):
+        self.running[cluster.name] = True
+
+    async def stop(self, id_):
+        self.running[id_.rpartition("/")[2]] = False
+
+    async def start(self, id_):
+        self.running[id_.rpartition("/")[2]] = True
+
+    async def delete(self, id_):
+        self.running.pop(id_.rpartition("/")[2], None)
+
+    def kubeconfig(self, id_, user):
+        return f"apiVersion: v1\nkind: Config\n# {user} of {id_}\n"
+
+
+class Images:
+    """Stands where the builder would: a Dockerfile that says FAIL fails."""
+
+    async def build(self, context, dockerfile, names, log):
+        with tarfile.open(fileobj=io.BytesIO(context)) as archive:
+            text = archive.extractfile(dockerfile).read().decode()
+            log(f"building {', '.join(names)} from {' '.join(archive.getnames())}")
+        if "FAIL" in text:
+            raise arm.BackendError("BuildFailed", "the Dockerfile says FAIL")
+        return "sha256:" + "ab" * 32
+
+
+@dataclasses.dataclass
+class Azure:
+    """One emulated subscription and this package's clients of it."""
+
+    server: arm.ArmServer
+    loop: asyncio.AbstractEventLoop
+    clusters: Clusters
+    subscription: str
+    arm: arm_adapter.ArmClient
+    aks: aks.ManagedClusters
+    registry: images.Registry
+    front_door: front_door.FrontDoor
+    bad: arm_adapter.ArmClient
+
+    def call(self, function, *args):
+        """Run a plain function on the server's loop."""
+
+        async def run():
+            return function(*args)
+
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
+
+    def put(self, one):
+        """Create one desired resource and wait."""
+        poller = self.arm.begin_put(one.id, one.api_version, one.body)
+        return self.arm.wait(poller, what=f"put {one.name}", timeout=20)
+
+
+@pytest.fixture(scope="session")
+def dv():
+    return estate.load("dv", Path(__file__).parents[2])
+
+
+@pytest.fixture
+def make_azure(tmp_path, dv):
+    """Start an ARM server with settings of the test's choice; stopped at the end."""
+    started = []
+
+    def make(**overrides):
+        authority = tls.Authority()
+        ca_bundle = tmp_path / "ca.pem"
+        ca_bundle.write_bytes(authority.certificate_pem)
+        settings = arm.ArmSettings(
+            **{
+                "address": "127.0.0.1",
+                "port": 0,
+                "tenant_id": str(uuid.uuid4()),
+                "subscription_id": str(uuid.uuid4()),
+                "client_id": str(uuid.uuid4()),
+                "client_secret": "planted-secret",
+                **overrides,
+            }
+        )
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        clusters = Clusters()
+        server = arm.ArmServer(settings, authority, arm.Backends(clusters, Images()))
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+
+        def credential(secret):
+            return ClientSecretCredential(
+                settings.tenant_id,
+                settings.client_id,
+                secret,
+                authority=server.url,
+                disable_instance_discovery=True,
+                connection_verify=str(ca_bundle),
+            )
+
+        azure = _connect(server, loop, clusters, settings, ca_bundle, credential, dv)
+        started.append((azure, thread))
+        return azure
+
+    yield make
+    for azure, thread in started:
+        for client in (azure.arm, azure.bad, azure.aks):
+            client.close()
+        asyncio.run_coroutine_threadsafe(azure.server.stop(), azure.loop).result(10)
+        azure.loop.call_soon_threadsafe(azure.loop.stop)
+        thread.join(10)
+        azure.loop.close()
+    # What the servers leave in cycles has finalizers; run them here, at a known place: Python 3.11
+    # can raise SystemError when they run in the middle of compiling a module.
+    gc.collect()
+
+
+def _connect(server, loop, clusters, settings, ca_bundle, credential, dv):
+    options = {"ca_bundle": ca_bundle, "polling_interval_seconds": POLLING_SECONDS}
+    right, wrong = credential(settings.client_secret), credential("wrong")
+    client = arm_adapter.ArmClient(right, server.url, **options)
+    subscription = settings.subscription_id
+    return Azure(
+        server=server,
+        loop=loop,
+        clusters=clusters,
+        subscription=subscription,
+        arm=client,
+        bad=arm_adapter.ArmClient(wrong, server.url, **options),
+        aks=aks.ManagedClusters(right, server.url, subscription_id=subscription, **options),
+        registry=images.Registry(
+            client,
+            registry_id=registry.registry_id(dv, subscription),
+            api_version=model.get_api_version(model.REGISTRY),
+            **options,
+        ),
+        front_door=front_door.FrontDoor(
+            client,
+            endpoint_id=edge.endpoint_id(dv, subscription),
+            origin_group_id=edge.origin_group_id(dv, subscription),
+            api_version=model.get_api_version(model.PROFILE),
+        ),
+    )
+
+
+@pytest.fixture
+def azure(make_azure):
+    return make_azure()
+
+
+@pytest.fixture
+def provisioned(azure, dv):
+    """The dv estate, put along its waves."""
+    for wave in resources.list_waves(resources.desired_resources(dv, azure.subscription)):
+        for one in wave:
+            azure.put(one)
+    return azure
