@@ -1,16 +1,70 @@
-"""A deadline for what the tests watch."""
+"""A cluster with nodes of its own, on a block of loopback addresses of its own."""
 
 import asyncio
+import contextlib
+import io
+import ipaddress
+import json
+import random
+import tarfile
+import textwrap
 import time
 
 import pytest
 
+from azrunbook.sandbox import processes, tls
+from azrunbook.sandbox.kube import cluster as clusters
+from azrunbook.sandbox.node import agent, api, config, images, proxy
+
+SERVER = """
+import http.server, json, os, signal, sys, threading
+state = {"status": 200}
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path == "/exit":
+            os._exit(3)
+        if self.path.startswith("/set/"):
+            state["status"] = int(self.path[5:])
+        status = state["status"] if self.path == "/health" else 200
+        body = json.dumps({"path": self.path, "env": dict(os.environ)}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, text, *args):
+        print(text % args, flush=True)
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler)
+def end(*_):
+    print("terminating", flush=True)
+    threading.Thread(target=server.shutdown).start()
+signal.signal(signal.SIGTERM, end)
+print("serving", flush=True)
+server.serve_forever()
+"""
+DOCKERFILE = (
+    'FROM python:3.12-slim\nWORKDIR /app\nCOPY . .\nUSER 1000\nCMD ["python", "server.py"]\n'
+)
+IMAGE = "registry.example/server:1"
+
+
+def make_tar(files):
+    """Pack a build context."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in files.items():
+            data = textwrap.dedent(text).encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
 
 @pytest.fixture
 def until():
-    """Await until a condition holds; fails, naming it, after ten seconds."""
+    """Await until a condition holds; fails, naming it, after the given seconds."""
 
-    async def watch(condition, *, seconds=10.0):
+    async def watch(condition, *, seconds=15.0):
         deadline = time.monotonic() + seconds
         while not (seen := condition()):
             assert time.monotonic() < deadline, f"not seen within {seconds} s: {condition}"
@@ -18,3 +72,143 @@ def until():
         return seen
 
     return watch
+
+
+class World:
+    """One cluster, its nodes, and short ways to ask about them."""
+
+    def __init__(self, cluster, authority, supervisor, store, folder):
+        self.cluster, self.registry = cluster, cluster.registry
+        self.authority, self.supervisor, self.store = authority, supervisor, store
+        self.folder = folder
+        self.prefix = cluster.config.address.rsplit(".", 2)[0]
+        self.agents = []
+
+    def access(self, user="system:node:node-0", group="system:nodes"):
+        pair = self.authority.issue_client(user, [group])
+        return api.ApiAccess(self.cluster.url, self.authority.client_context(pair))
+
+    def node_config(self, number=0, **changes):
+        address = f"{self.prefix}.{10 + number}.1"
+        return config.NodeConfig(
+            name=f"node-{number}",
+            address=address,
+            pod_addresses=ipaddress.ip_network(f"{self.prefix}.{10 + number}.0/24"),
+            labels={"agentpool": "system"},
+            taints=[],
+            capacity={
+                "cpu": "2",
+                "memory": "8Gi",
+                "pods": "110",
+                "ephemeral-storage": "100Gi",
+            },
+            kubelet_version="v1.36.2",
+            log_dir=self.folder / f"node-{number}",
+            provider_id=f"azure:///subscriptions/x/node-{number}",
+            server_context=self.authority.server_context(address, ask_client_certificate=True),
+            **changes,
+        )
+
+    async def start_node(self, number=0, **changes):
+        node = self.node_config(number, **changes)
+        started = agent.NodeAgent(
+            node, self.access(f"system:node:{node.name}"), self.store, self.supervisor
+        )
+        self.agents.append(started)
+        await started.start()
+        return started
+
+    def resource(self, plural, group=""):
+        return self.registry.resources.get(group, plural)
+
+    def create(self, plural, body, *, group="", namespace="default"):
+        return self.registry.create(self.resource(plural, group), namespace, body)
+
+    def create_pod(self, name="web", *, node="node-0", spec=None, **container):
+        main = {"name": "main", "image": IMAGE, **container}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
+            "spec": {"nodeName": node, "containers": [main], **(spec or {})},
+        }
+        return self.create("pods", body)
+
+    def pod(self, name="web"):
+        return self.registry.find(self.resource("pods"), "default", name)
+
+    def condition(self, kind, name="web"):
+        pod = self.pod(name) or {}
+        found = [c for c in pod.get("status", {}).get("conditions", ()) if c["type"] == kind]
+        return found[0]["status"] if found else None
+
+    def is_ready(self, name="web"):
+        return self.condition("Ready", name) == "True"
+
+    def container(self, name="web"):
+        statuses = (self.pod(name) or {}).get("status", {}).get("containerStatuses") or [{}]
+        return statuses[0]
+
+    def reasons(self, name="web"):
+        events = self.registry.list(self.resource("events"), "default")
+        return {e["reason"] for e in events if e["involvedObject"]["name"] == name}
+
+    def delete_pod(self, name="web", grace=None):
+        options = {} if grace is None else {"gracePeriodSeconds": grace}
+        self.registry.delete(self.resource("pods"), "default", name, options=options)
+
+    async def ask(self, address, path="/", port=8080):
+        reader, writer = await asyncio.open_connection(address, port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)
+
+
+@pytest.fixture
+async def world(tmp_path, until):
+    """A started cluster without nodes, and a store with one image in it."""
+    authority = tls.Authority()
+    supervisor = processes.Supervisor()
+    await supervisor.start()
+    prefix = f"127.{random.SystemRandom().randrange(16, 250)}"
+    settings = clusters.ClusterConfig(
+        name="test",
+        location="westeurope",
+        version="1.36.2",
+        address=f"{prefix}.0.1",
+        port=6443,
+        service_addresses=ipaddress.ip_network(f"{prefix}.2.0/23"),
+        load_balancer_addresses=ipaddress.ip_network(f"{prefix}.1.0/24"),
+    )
+    cluster = clusters.Cluster(settings, authority)
+    await cluster.start()
+    store = images.ImageStore(tmp_path / "images")
+    context = make_tar({"Dockerfile": DOCKERFILE, "server.py": SERVER})
+    await store.build(context, "Dockerfile", [IMAGE], lambda _: None)
+    made = World(cluster, authority, supervisor, store, tmp_path)
+    accounts = made.resource("serviceaccounts")
+    await until(lambda: made.registry.find(accounts, "default", "default"))
+    yield made
+    for each in made.agents:
+        with contextlib.suppress(RuntimeError, AttributeError):
+            await each.stop()
+    await cluster.stop()
+    await supervisor.stop()
+
+
+@pytest.fixture
+async def node(world):
+    """One started node, quick to start containers again."""
+    quick = config.BackOff(first_seconds=0.2, limit_seconds=1.0)
+    return await world.start_node(backoff=quick, memory_sample_seconds=0.1)
+
+
+@pytest.fixture
+async def services(world):
+    """The service proxy of the cluster."""
+    started = proxy.ServiceProxy(world.access("system:kube-proxy", "system:nodes"))
+    await started.start()
+    yield started
+    await started.stop()
