@@ -19,6 +19,7 @@ from azrunbook.sandbox.host import addresses, machines
 from azrunbook.sandbox.kube import cluster as kube_cluster
 from azrunbook.sandbox.node import agent, images, proxy
 from azrunbook.sandbox.node import api as node_api
+from azrunbook.sandbox.node import config as node_config
 
 _LOG = logging.getLogger(__name__)
 _ADMIN_GROUP = "system:masters"
@@ -103,7 +104,7 @@ class Clusters:
         index = running.free_indexes.pop(0)
         running.indexes[machine.name] = index
         address = running.block.node(index)
-        config = agent.NodeConfig(
+        config = node_config.NodeConfig(
             name=machine.name,
             address=address,
             pod_addresses=running.block.pods(index),

@@ -32,6 +32,12 @@ _EDGE_PROPAGATION_SECONDS = 0.5
 # Azure's own proportions in a fraction of the time: a cluster in three seconds instead of four
 # minutes.
 _TIME_FACTOR = 1 / 80
+_EDGE_TYPES = tuple(
+    f"Microsoft.Cdn/profiles{suffix}"
+    for suffix in (
+        "", "/afdEndpoints", "/afdEndpoints/routes", "/originGroups", "/originGroups/origins",
+    )
+)  # fmt: skip
 _TRAEFIK_REPOSITORY = "https://traefik.github.io/charts"
 
 
@@ -64,8 +70,10 @@ class Host:
         self._secret = secrets.token_urlsafe(32)
         self._arm = self._make_arm()
         self._edge = self._make_edge()
+        self._deployment = edge_config.Deployment()
         self._charts = charts.ChartRepository(
             address=self._block.server,
+            port=0,
             ssl_context=self._authority.server_context(self._block.server, "localhost"),
         )
         self._control = control.ControlServer(
@@ -76,7 +84,7 @@ class Host:
         )
 
     def _make_arm(self) -> arm_server.ArmServer:
-        settings = arm_settings.ArmSettings(
+        self._arm_settings = arm_settings.ArmSettings(
             address=self._block.server,
             port=0,
             tenant_id=str(uuid.uuid4()),
@@ -86,7 +94,7 @@ class Host:
             timing=_timing(self._settings.timing),
         )
         parts = backends.Backends(clusters=self._clusters, images=self._images)
-        return arm_server.ArmServer(settings, self._authority, parts)
+        return arm_server.ArmServer(self._arm_settings, self._authority, parts)
 
     def _make_edge(self) -> edge_server.EdgeServer:
         context = self._authority.server_context(
@@ -99,6 +107,7 @@ class Host:
             ssl_context=context,
             resolve=self._resolve,
             propagation_seconds=_EDGE_PROPAGATION_SECONDS,
+            authority_pem=self._authority.certificate_pem.decode(),
         )
 
     async def start(self) -> None:
@@ -131,8 +140,8 @@ class Host:
 
     def _configure_edge(self, _kind: str, _resource_id: str, resource_type: str) -> None:
         if resource_type.lower().startswith("microsoft.cdn/"):
-            resources = self._arm.store.list_by_namespace("Microsoft.Cdn")
-            self._edge.configure(edge_config.edge_config(resources))
+            resources = [one for kind in _EDGE_TYPES for one in self._arm.store.list_by_type(kind)]
+            self._edge.configure(self._deployment.take(resources))
 
     def _resolve(self, host: str, port: int) -> tuple[str, int] | None:
         """Public DNS and the Internet of the sandbox: a host name's listener, if it has one."""
@@ -150,7 +159,7 @@ class Host:
         secret = folder / "client-secret"
         secret.touch(mode=0o600)
         secret.write_text(self._secret)
-        settings = self._arm.settings
+        settings = self._arm_settings
         connection = {
             "name": "sandbox",
             "subscription_id": settings.subscription_id,
