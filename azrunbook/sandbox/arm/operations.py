@@ -217,7 +217,8 @@ class Operations:
 
     def _poll_seconds(self, plan: Plan) -> float:
         transition = self._timing.transition(plan.type, plan.verb)
-        seconds = _POLL_WORK_SECONDS if plan.work else _POLL_FASTEST_SECONDS
+        is_short = plan.work is None and transition != "manual"
+        seconds = _POLL_FASTEST_SECONDS if is_short else _POLL_WORK_SECONDS
         if not isinstance(transition, str):
             seconds = max(seconds, min(transition / 10, _POLL_SLOWEST_SECONDS))
         return seconds

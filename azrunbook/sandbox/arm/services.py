@@ -160,12 +160,11 @@ class Services:
         )
 
     def _teardown_work(self, resource: paths.ResourceId) -> Callable[[], Awaitable[None]] | None:
-        ids = [paths.parse(doc["id"]) for doc in self.store.list_below(resource)]
-        hooks = [
-            (self.teardowns[id_.type.lower()], id_)
-            for id_ in [resource, *ids]
-            if id_.type.lower() in self.teardowns
-        ]
+        ids = [resource, *(paths.parse(doc["id"]) for doc in self.store.list_below(resource))]
+        hooked = [id_ for id_ in ids if id_.type.lower() in self.teardowns]
+        # What lies in a resource that is torn down goes with it.
+        tops = [id_ for id_ in hooked if not any(other.contains(id_) for other in hooked)]
+        hooks = [(self.teardowns[id_.type.lower()], id_) for id_ in tops]
         if not hooks:
             return None
 

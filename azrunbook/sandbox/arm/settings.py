@@ -17,7 +17,12 @@ AZURE_SECONDS: dict[str, float] = {
     "Microsoft.ContainerService/managedClusters:start": 180.0,
     "Microsoft.ContainerService/managedClusters/agentPools": 120.0,
     "Microsoft.Network/virtualNetworks": 4.0,
+    "Microsoft.Network/virtualNetworks/subnets": 3.0,
     "Microsoft.Cdn/profiles": 20.0,
+    "Microsoft.Cdn/profiles/afdEndpoints": 15.0,
+    "Microsoft.Cdn/profiles/afdEndpoints/routes": 10.0,
+    "Microsoft.Cdn/profiles/originGroups": 5.0,
+    "Microsoft.Cdn/profiles/originGroups/origins": 5.0,
     "Microsoft.ContainerRegistry/registries": 10.0,
     "Microsoft.Resources/resourceGroups": 15.0,
 }

@@ -7,11 +7,14 @@ copy, so that nobody edits the stored document behind the subscribers' back. Nes
 
 import copy
 import dataclasses
+import logging
 import uuid
 from collections.abc import Callable
 from typing import Any, Literal
 
 from azrunbook.sandbox.arm import errors, paths
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 Subscriber = Callable[[Literal["put", "delete"], str, str], None]
@@ -96,4 +99,7 @@ class Store:
 
     def _tell(self, kind: Literal["put", "delete"], resource: paths.ResourceId, type_: str) -> None:
         for callback in list(self._subscribers):
-            callback(kind, str(resource), type_)
+            try:
+                callback(kind, str(resource), type_)
+            except Exception:  # what a subscriber makes of it is not the client's failure
+                log.exception("A subscriber failed on %s of %s", kind, resource)

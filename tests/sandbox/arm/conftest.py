@@ -144,14 +144,14 @@ class Arm:
             connection_verify=lab.ca_file,
         )
 
-    def send(self, method, path, body=None, *, api=None, headers=None):
+    def send(self, method, path, body=None, *, api=None, headers=None, params=None):
         """Return the pipeline response; raise as the SDKs do."""
         path = path if path.startswith("/subscriptions") else f"{self.lab.subscription}{path}"
         namespace = path.lower().partition("/providers/")[2].partition("/")[0]
         request = HttpRequest(
             method,
             self.client.format_url(path),
-            params={"api-version": api or VERSIONS.get(namespace, "2025-04-01")},
+            params={"api-version": api or VERSIONS.get(namespace, "2025-04-01"), **(params or {})},
             json=body,
             headers=headers,
         )

@@ -1,5 +1,7 @@
 """Front Door's documents through the generic client."""
 
+import urllib.parse
+
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
@@ -31,6 +33,10 @@ def route(lab, group=GROUP, **properties):
     return {"properties": {"originGroup": {"id": f"{lab.subscription}{group}"}, **properties}}
 
 
+def arm_path(url):
+    return urllib.parse.urlsplit(url).path
+
+
 def test_a_front_door_is_built_with_its_defaults(front_door):
     """The documents carry what Azure fills in."""
     endpoint = front_door.get(ENDPOINT)["properties"]
@@ -50,7 +56,19 @@ def test_the_first_answer_is_202_with_the_document_in_progress(front_door):
     response = front_door.raw("PUT", f"{GROUP}/origins/third", origin("third"))
     assert response.status_code == 202
     assert response.json()["properties"]["provisioningState"] == "Creating"
-    assert "/operationresults/" in response.headers["Azure-AsyncOperation"]
+    status = arm_path(response.headers["Azure-AsyncOperation"])
+    assert front_door.get(status)["status"] == "Succeeded"
+
+
+def test_a_patch_can_be_followed_by_its_location(front_door):
+    """Location answers the finished document."""
+    body = {"properties": {"weight": 7}}
+    response = front_door.raw("PATCH", f"{GROUP}/origins/eastus", body)
+    found = front_door.get(arm_path(response.headers["Location"]))
+    assert (found["properties"]["weight"], found["properties"]["provisioningState"]) == (
+        7,
+        "Succeeded",
+    )
 
 
 def test_a_patch_drains_an_origin_and_keeps_the_rest(front_door):

@@ -1,9 +1,12 @@
 """Groups, networks and what belongs to ARM itself, through the generic client."""
 
+import urllib.parse
+
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from azrunbook.sandbox import arm
+from azrunbook.sandbox.arm import paths
 
 VNET = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vnet"
 
@@ -38,9 +41,36 @@ def test_deleting_a_group_takes_everything_along(lab, arm_client, aks, cluster_b
     arm_client.put(VNET, network(("nodes", "10.1.1.0/24")))
     aks.managed_clusters.begin_create_or_update("rg", "one", cluster_body()).result(20)
     arm_client.delete("/resourceGroups/RG")
-    assert ("delete", "one") in lab.clusters.calls
+    assert lab.clusters.calls == [("ensure", "one"), ("delete", "one")]
     assert lab.call(lab.server.store.list_below, _group(lab)) == []
     assert list(aks.managed_clusters.list()) == []
+
+
+def test_deleting_a_group_ends_what_runs_in_it(make_lab, make_arm, make_aks, cluster_body):
+    """A cluster still being created is aborted, then torn down."""
+    kind = "Microsoft.ContainerService/managedClusters:create"
+    lab = make_lab(timing=arm.Timing(by_type={kind: "manual"}))
+    client = make_arm(lab)
+    client.put("/resourceGroups/rg", {"location": "eastus"})
+    poller = make_aks(lab).managed_clusters.begin_create_or_update("rg", "one", cluster_body())
+    client.delete("/resourceGroups/rg")
+    assert lab.clusters.calls[-1] == ("delete", "one")
+    with pytest.raises(HttpResponseError, match="aborted"):
+        poller.result(20)
+
+
+def test_a_location_answers_202_until_the_end(make_lab, make_arm):
+    """Without a body while it runs, 204 when it is done; a second delete joins the first."""
+    lab = make_lab(timing=arm.Timing(by_type={"Microsoft.Resources/resourceGroups": "manual"}))
+    client = make_arm(lab)
+    client.put("/resourceGroups/rg", {"location": "eastus"})
+    first, second = (client.raw("DELETE", "/resourceGroups/rg") for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    path = urllib.parse.urlsplit(first.headers["Location"]).path
+    waiting = client.raw("GET", path)
+    assert (waiting.status_code, waiting.content) == (202, b"")
+    lab.call(lab.server.operations.advance)
+    assert client.raw("GET", path).status_code == 204
 
 
 def test_a_group_in_deletion_accepts_nothing_new(make_lab, make_arm):
@@ -119,6 +149,9 @@ def test_resources_are_listed_by_group_and_type(lab, arm_client):
     listed = arm_client.get("/resourceGroups/rg/resources")["value"]
     assert [resource["id"] for resource in listed] == [f"{lab.subscription}{VNET}"]
     assert arm_client.get("/resources")["value"] == listed
+    for kind, count in (("microsoft.network/virtualnetworks", 1), ("Microsoft.Cdn/profiles", 0)):
+        wanted = {"$filter": f"resourceType eq '{kind}'"}
+        assert len(arm_client.get("/resources", params=wanted)["value"]) == count
 
 
 def test_a_child_without_its_parent_is_refused(arm_client):
@@ -176,6 +209,4 @@ def test_subscribers_hear_of_every_change(lab, arm_client):
 
 
 def _group(lab):
-    from azrunbook.sandbox.arm import paths
-
     return paths.parse(f"{lab.subscription}/resourceGroups/rg")

@@ -22,7 +22,7 @@ class AgentPools:
     def __init__(self, parts: services.Services) -> None:
         self._parts = parts
         self._clusters = Clusters(parts)
-        parts.teardowns[POOL.lower()] = self._tear_down
+        parts.teardowns[POOL.lower()] = lambda pool: self._clusters.ensure(pool.parent)
 
     def routes(self) -> list[Route]:
         table: list[tuple[str, str, str, routing.Handler]] = [
@@ -125,12 +125,6 @@ class AgentPools:
             work=lambda: self._clusters.ensure(pool.parent),
             finished=lambda body: pool_model.finish(body["properties"]),
         )
-
-    async def _tear_down(self, pool: paths.ResourceId) -> None:
-        """Take the pool's nodes away, unless the whole cluster goes anyway."""
-        cluster = self._parts.store.find(pool.parent)
-        if cluster and cluster["properties"]["provisioningState"] != "Deleting":
-            await self._clusters.ensure(pool.parent)
 
 
 def _check_system_left(cluster: paths.ResourceId, pools: dict[str, Json]) -> None:

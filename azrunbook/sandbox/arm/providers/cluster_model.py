@@ -22,6 +22,7 @@ _IMMUTABLE = (
     "nodeResourceGroup",
     "enableRBAC",
     "networkProfile.networkPlugin",
+    "networkProfile.podCidr",
     "networkProfile.serviceCidr",
     "networkProfile.dnsServiceIP",
     "networkProfile.loadBalancerSku",

@@ -51,6 +51,15 @@ DEFAULTS: Json = {
     "enableFIPS": False,
     "upgradeSettings": {"maxSurge": "10%"},
 }
+# Sent back by clients that read, change and write.
+_READ_ONLY = {
+    "name",
+    "eTag",
+    "provisioningState",
+    "powerState",
+    "currentOrchestratorVersion",
+    "nodeImageVersion",
+}
 _IMAGES = {
     "AzureLinux": "AKSAzureLinux-V3gen2-202608.12.0",
     "AzureLinux3": "AKSAzureLinux-V3gen2-202608.12.0",
@@ -68,7 +77,8 @@ def complete(name: str, sent: Json, existing: Json | None, *, cluster_version: s
     Raises:
         errors.AksError: 400 for what Azure would refuse.
     """
-    given = {key: value for key, value in sent.items() if value is not None and key != "name"}
+    given = {k: value for k, value in sent.items() if value is not None and k not in _READ_ONLY}
+    _check_power(name, sent, existing)
     if existing:
         _check_immutable(name, given, existing)
     base = existing or {**DEFAULTS, "orchestratorVersion": cluster_version}
@@ -114,6 +124,18 @@ def find_size(name: str, properties: Json) -> vm_sizes.VmSize:
             target="agentPoolProfile.vmSize",
         )
     return size
+
+
+def _check_power(name: str, sent: Json, existing: Json | None) -> None:
+    """Refuse to stop or start a single pool, rather than to ignore the wish."""
+    wanted = (sent.get("powerState") or {}).get("code", "Running")
+    if wanted != ((existing or {}).get("powerState") or {}).get("code", "Running"):
+        raise _refuse(
+            f"Changing powerState of agent pool {name} to {wanted} is not emulated; stop or start "
+            "the cluster.",
+            code="NotEmulated",
+            target="properties.powerState",
+        )
 
 
 def _check_counts(name: str, properties: Json) -> None:

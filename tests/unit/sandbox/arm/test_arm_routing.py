@@ -54,7 +54,8 @@ def test_a_path_matches_in_any_letter_case(table, method, name, operation):
             ),
             (
                 "POST Microsoft.ContainerService/managedClusters/rotate is not emulated. Emulated "
-                "operations: azrunbook/sandbox/arm/providers/container_service.py; add a Route there."
+                "operations: azrunbook/sandbox/arm/providers/container_service.py; add a Route "
+                "there."
             ),
         ),
         (
