@@ -130,6 +130,7 @@ class Collection:
     def _write(self, call: routing.Call, draft: Draft, status: int) -> routing.Answer:
         kind, parts = self._kind, self._parts
         group = parts.require_group(call.resource)
+        parts.check_not_deleting(call.resource)
         parts.check_etag(call)
         body = self._tracked(draft, group) if kind.tracked else {}
         body["properties"] = kind.complete(draft)

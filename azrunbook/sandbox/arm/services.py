@@ -94,6 +94,23 @@ class Services:
             )
         return group
 
+    def check_not_deleting(self, resource: paths.ResourceId) -> None:
+        """Refuse a write to what is being deleted, itself or with its parent.
+
+        Raises:
+            errors.ArmError: 409 AnotherOperationInProgress.
+        """
+        for operation in self.long_running.list_running():
+            doomed = operation.plan.resource
+            is_hit = doomed.key == resource.key or doomed.contains(resource)
+            if operation.plan.verb == "delete" and is_hit:
+                raise errors.ArmError(
+                    409,
+                    "AnotherOperationInProgress",
+                    f"Another operation on this or a dependent resource is in progress: {doomed} "
+                    "is being deleted.",
+                )
+
     def check_etag(self, call: routing.Call) -> None:
         """Honour If-Match and If-None-Match.
 

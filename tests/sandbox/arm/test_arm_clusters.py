@@ -233,6 +233,16 @@ def test_a_failing_backend_fails_the_operation_and_a_retry_heals(lab, aks, clust
     assert found.properties.provisioning_state == "Succeeded"
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_failed_stop_leaves_the_cluster_running(lab, aks):
+    """The power state changes only when the backend has done it."""
+    lab.clusters.failure = arm.BackendError("StopFailed", "a node does not answer")
+    with pytest.raises(HttpResponseError, match="a node does not answer"):
+        aks.managed_clusters.begin_stop("rg", "one").result(20)
+    found = aks.managed_clusters.get("rg", "one").properties
+    assert (found.power_state.code, found.provisioning_state) == ("Running", "Failed")
+
+
 def test_an_upgrade_goes_one_minor_at_a_time(aks, cluster_body):
     """1.34 to 1.36 is refused and names the way; 1.35 is accepted."""
     body = cluster_body(kubernetesVersion="1.34")

@@ -87,6 +87,31 @@ def test_a_group_in_deletion_accepts_nothing_new(make_lab, make_arm):
     poller.result(20)
 
 
+def test_what_is_being_deleted_accepts_no_write(make_lab, make_arm):
+    """Neither the network nor a subnet of it can be put until it is gone."""
+    kind = "Microsoft.Network/virtualNetworks:delete"
+    lab = make_lab(timing=arm.Timing(by_type={kind: "manual"}))
+    client = make_arm(lab)
+    client.put("/resourceGroups/rg", {"location": "eastus"})
+    client.put(VNET, network())
+    poller = client.begin("DELETE", VNET)
+    subnet = {"properties": {"addressPrefix": "10.1.1.0/24"}}
+    for path, body in ((VNET, network()), (f"{VNET}/subnets/a", subnet)):
+        with pytest.raises(ResourceExistsError) as refused:
+            client.raw("PUT", path, body)
+        assert refused.value.error.code == "AnotherOperationInProgress"
+    lab.call(lab.server.operations.advance)
+    poller.result(20)
+    client.put(VNET, network())
+
+
+def test_existence_can_be_asked_for(arm_client):
+    """HEAD answers 204 or 404, without a body."""
+    assert arm_client.raw("HEAD", "/resourceGroups/rg").status_code == 204
+    with pytest.raises(ResourceNotFoundError):
+        arm_client.raw("HEAD", VNET)
+
+
 def test_a_network_shows_its_subnets(arm_client):
     """The first answer is Updating; the finished one has the subnets with their defaults."""
     response = arm_client.raw("PUT", VNET, network(("nodes", "10.1.1.0/24")))
