@@ -80,13 +80,21 @@ async def test_detection_time_is_a_whole_number_of_intervals(make_origin, make_s
 
 
 async def test_probes_are_front_door_s(two_regions):
-    """HEAD on the probe path, with Front Door's user agent, on a connection of its own."""
+    """HEAD on the probe path, with Front Door's user agent and the origin's host."""
     probe = two_regions.origins["east"].probes[0]
     assert (probe.method, probe.path) == ("HEAD", "/health")
     assert probe.headers["User-Agent"] == "Edge Health Probe"
     assert probe.headers["Host"] == "east.example"
-    connections = {id(one.protocol) for one in two_regions.origins["east"].probes}
-    assert len(connections) == len(two_regions.origins["east"].probes)
+
+
+async def test_every_probe_has_a_connection_of_its_own(make_origin, make_site):
+    """So that a kept connection hides nothing, and latencies can be compared."""
+    east = await make_origin("east")
+    site = await make_site(east)
+    site.edge.configure(edge_site.configured(PRIMARY, probe={"probeRequestType": "GET"}))
+    await site.until_healthy("east")
+    assert {probe.method for probe in east.probes} == {"GET"}
+    assert len({id(probe.protocol) for probe in east.probes}) == len(east.probes)
 
 
 async def test_a_probe_without_answer_counts_as_bad(make_origin, make_raw_origin, make_site):
@@ -179,10 +187,11 @@ async def test_a_restarted_edge_serves_what_it_was_given_meanwhile(make_origin, 
 async def test_nothing_is_left_after_stop(make_origin, make_site):
     """Stopping ends listeners, probes and pending changes."""
     origin = await make_origin("east")
-    site = await make_site(origin, propagation_seconds=60)
+    site = await make_site(origin, propagation_seconds=0.1)
     site.edge.configure(edge_site.configured(PRIMARY))
     await site.edge.stop()
     assert not site.edge.status()["is_propagating"]
+    assert await edge_site.until_steady(lambda: site.edge.status()["hosts"]) == []
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not [name for name in names if name.startswith("probe")]
     with pytest.raises(edge_site.aiohttp.ClientConnectorError):
