@@ -120,7 +120,9 @@ def share_register() -> int:
     Sets ``AZRUNBOOK_SECRETS`` for them. The memory belongs to this process alone: the kernel
     opens it by this process's id, so it is gone when this process is, however it ends.
     """
+    global _shared_bytes_read  # noqa: PLW0603 - one register per process
     descriptor = os.memfd_create("azrunbook-secrets")
+    _shared_bytes_read = 0
     os.environ[SHARED_VARIABLE] = f"/proc/{os.getpid()}/fd/{descriptor}"
     return descriptor
 

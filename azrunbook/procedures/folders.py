@@ -140,24 +140,28 @@ def _make_folder(parent: Path, target: str) -> Path:
 
 
 def _describe_previous(earlier: list[Path], reports: Path) -> dict[str, str] | None:
-    if not earlier:
-        return None
-    entries = journal.read(earlier[-1])
-    head = entries[-1].hash if entries else journal.GENESIS
-    return {"run": earlier[-1].relative_to(reports).as_posix(), "head": head}
+    for folder in reversed(earlier):
+        if entries := _read_whole(folder):
+            return {"run": folder.relative_to(reports).as_posix(), "head": entries[-1].hash}
+    return None
 
 
 def _find_interrupted(earlier: list[Path], procedure: str, target: str) -> str | None:
     """The last run of the same procedure and target, if it never came to its end."""
     for folder in reversed(earlier):
-        if folder.parent.name != procedure:
-            continue
-        entries = journal.read(folder)
-        if records.get_start(entries).get("target") != target:
-            continue
-        interrupted = records.judge(entries).verdict == "interrupted" and not is_alive(folder)
-        return folder.name if interrupted else None
+        entries = _read_whole(folder) if folder.parent.name == procedure else ()
+        if entries and records.get_start(entries).get("target") == target:
+            interrupted = records.judge(entries).verdict == "interrupted"
+            return folder.name if interrupted and not is_alive(folder) else None
     return None
+
+
+def _read_whole(folder: Path) -> tuple[journal.Entry, ...]:
+    """A damaged record must not keep people from working: it counts as none here."""
+    try:
+        return journal.read(folder)
+    except errors.JournalError:
+        return ()
 
 
 def _describe_git() -> dict[str, Any] | None:
