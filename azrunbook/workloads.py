@@ -1,0 +1,293 @@
+"""What runs in one cluster: nodes, deployments, pods, ingress; read through the kubernetes client.
+
+Reads from the API server of one kubeconfig context and changes nothing. Every request has a
+timeout, because the client would wait for ever on a cluster that is gone, and waiting polls
+instead of watching, because a watch that was cut off does not notice.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azrunbook import errors, wait
+
+_CONNECT_SECONDS, _READ_SECONDS = 5, 20
+_LOOK_SECONDS = 0.3
+_RELEASE_LABEL = "app.kubernetes.io/instance"
+_POOL_LABELS = ("kubernetes.azure.com/agentpool", "agentpool")
+_ZONE_LABEL = "topology.kubernetes.io/zone"
+_NOT_FOUND = 404
+_REFUSED = frozenset({401, 403})
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node; ``zone`` and ``pool`` are empty when it does not say."""
+
+    name: str
+    pool: str
+    zone: str
+    version: str
+    is_ready: bool
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment.
+
+    Attributes:
+        replicas: how many are wanted.
+        ready: how many are ready, of any revision.
+        is_ready: all wanted ones are available and of the newest revision, none of an older left.
+    """
+
+    name: str
+    namespace: str
+    replicas: int
+    ready: int
+    is_ready: bool
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod and where it runs; ``state`` is its phase or why it waits."""
+
+    name: str
+    node: str
+    state: str
+    is_ready: bool
+    restarts: int
+    images: tuple[str, ...]
+
+
+class Workloads:
+    """Reads one cluster.
+
+    Args:
+        kubeconfig: file with the context; the client keeps certificates it unpacks beside it.
+    """
+
+    def __init__(self, kubeconfig: Path, context: str) -> None:
+        from kubernetes import client, config
+
+        configuration = client.Configuration()
+        load: Any = config.load_kube_config
+        load(
+            str(kubeconfig),
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+            temp_file_path=str(kubeconfig.parent),
+        )
+        self._context = context
+        self._api: Any = client.ApiClient(configuration)
+        self._core = client.CoreV1Api(self._api)
+        self._apps = client.AppsV1Api(self._api)
+        self._networking = client.NetworkingV1Api(self._api)
+        self._version = client.VersionApi(self._api)
+
+    def close(self) -> None:
+        self._api.close()
+
+    def get_version(self) -> str:
+        """Ask the API server for its version: ``v1.36.2``.
+
+        Raises:
+            ConnectError: it does not answer.
+        """
+        return str(self._ask("version", self._version.get_code)["gitVersion"])
+
+    def list_nodes(self) -> tuple[Node, ...]:
+        found = self._ask("nodes", self._core.list_node)
+        return tuple(map(_describe_node, found["items"]))
+
+    def list_namespaces(self) -> tuple[str, ...]:
+        found = self._ask("namespaces", self._core.list_namespace)
+        return tuple(one["metadata"]["name"] for one in found["items"])
+
+    def list_deployments(self, namespace: str, *, release: str) -> tuple[Deployment, ...]:
+        """List the deployments of a Helm release."""
+        found = self._ask(
+            f"deployments of {release}",
+            self._apps.list_namespaced_deployment,
+            namespace,
+            label_selector=f"{_RELEASE_LABEL}={release}",
+        )
+        return tuple(map(_describe_deployment, found["items"]))
+
+    def list_pods(self, namespace: str, *, release: str) -> tuple[Pod, ...]:
+        """List the pods of a Helm release."""
+        found = self._ask(
+            f"pods of {release}",
+            self._core.list_namespaced_pod,
+            namespace,
+            label_selector=f"{_RELEASE_LABEL}={release}",
+        )
+        return tuple(map(_describe_pod, found["items"]))
+
+    def list_ingress_classes(self) -> tuple[str, ...]:
+        found = self._ask("ingress classes", self._networking.list_ingress_class)
+        return tuple(one["metadata"]["name"] for one in found["items"])
+
+    def find_load_balancer_address(self, namespace: str, service: str) -> str:
+        """Find the public address of a service; empty while it has none.
+
+        Raises:
+            NotFoundError: no such service.
+        """
+        found = self._ask(
+            f"service {service}", self._core.read_namespaced_service, service, namespace
+        )
+        given = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+        return next((str(one.get("ip") or one.get("hostname") or "") for one in given), "")
+
+    def wait_for_nodes(
+        self, count: int, *, timeout: float, progress: Callable[[str], None] | None = None
+    ) -> None:
+        """Wait until at least ``count`` nodes are ready; ``timeout`` in seconds.
+
+        Raises:
+            WaitTimeoutError: they are not.
+        """
+
+        def look() -> wait.Seen[None]:
+            nodes = self.list_nodes()
+            ready = sum(node.is_ready for node in nodes)
+            return wait.Seen(None, ready >= count, f"{ready} of {count} nodes ready")
+
+        self._wait(look, f"{count} nodes ready in {self._context}", timeout, progress)
+
+    def wait_for_rollout(
+        self,
+        namespace: str,
+        *,
+        release: str,
+        timeout: float,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        """Wait until every deployment of a release is rolled out; ``timeout`` in seconds.
+
+        Raises:
+            NotFoundError: the release has no deployment.
+            WaitTimeoutError: it is not rolled out.
+        """
+
+        def look() -> wait.Seen[None]:
+            found = self.list_deployments(namespace, release=release)
+            if not found:
+                raise errors.NotFoundError(
+                    f"release {release} has no deployment in {namespace} of {self._context}"
+                )
+            state = ", ".join(f"{one.name} {one.ready} of {one.replicas} ready" for one in found)
+            return wait.Seen(None, all(one.is_ready for one in found), state)
+
+        self._wait(look, f"rollout of {release} in {self._context}", timeout, progress)
+
+    def _wait(
+        self,
+        look: Callable[[], wait.Seen[None]],
+        what: str,
+        timeout: float,
+        progress: Callable[[str], None] | None,
+    ) -> None:
+        """Poll; a cluster that does not answer (it is starting) is a state, not an end."""
+
+        def tolerant() -> wait.Seen[None]:
+            try:
+                return look()
+            except errors.ConnectError as error:
+                return wait.Seen(None, is_done=False, state=str(error))
+
+        wait.wait_until(
+            tolerant, what=what, timeout=timeout, interval=_LOOK_SECONDS, progress=progress
+        )
+
+    def _ask(self, what: str, send: Callable[..., Any], *names: str, **options: Any) -> Any:
+        """Send one request and return its JSON as plain dictionaries.
+
+        Raises:
+            NotFoundError: 404.
+            ConnectError: no answer, or the credential is refused.
+            StepError: any other refusal.
+        """
+        from kubernetes.client import exceptions
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = send(
+                *names,
+                **options,
+                _preload_content=False,
+                _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+            )
+            return json.loads(answer.data)
+        except exceptions.ApiException as error:
+            message = f"{what} in {self._context}: {error.status} {_message(error)}"
+            if error.status == _NOT_FOUND:
+                raise errors.NotFoundError(message) from error
+            if error.status in _REFUSED:
+                raise errors.ConnectError(
+                    f"{message}. Fetch the cluster's credentials again by reconnecting."
+                ) from error
+            raise errors.StepError(message) from error
+        except (HTTPError, OSError, ValueError) as error:
+            raise errors.ConnectError(
+                f"{what} in {self._context}: the cluster does not answer "
+                f"({type(error).__name__}). Is it stopped?"
+            ) from error
+
+
+def _message(error: Any) -> str:
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
+
+
+def _describe_node(body: Mapping[str, Any]) -> Node:
+    labels = body["metadata"].get("labels") or {}
+    return Node(
+        name=body["metadata"]["name"],
+        pool=next((labels[label] for label in _POOL_LABELS if label in labels), ""),
+        zone=labels.get(_ZONE_LABEL, ""),
+        version=body["status"]["nodeInfo"]["kubeletVersion"],
+        is_ready=_is_true(body, "Ready"),
+    )
+
+
+def _describe_deployment(body: Mapping[str, Any]) -> Deployment:
+    """The rule of ``kubectl rollout status``: seen, all updated, no old one left, all available."""
+    status, wanted = body.get("status") or {}, body["spec"].get("replicas", 1)
+    updated = status.get("updatedReplicas", 0)
+    is_seen = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
+    return Deployment(
+        name=body["metadata"]["name"],
+        namespace=body["metadata"]["namespace"],
+        replicas=wanted,
+        ready=status.get("readyReplicas", 0),
+        is_ready=is_seen
+        and updated == wanted == status.get("replicas", 0)
+        and status.get("availableReplicas", 0) == wanted,
+    )
+
+
+def _describe_pod(body: Mapping[str, Any]) -> Pod:
+    status = body.get("status") or {}
+    containers = status.get("containerStatuses") or ()
+    waiting = [(one.get("state") or {}).get("waiting") for one in containers]
+    reasons = [one["reason"] for one in waiting if one and one.get("reason")]
+    return Pod(
+        name=body["metadata"]["name"],
+        node=body["spec"].get("nodeName", ""),
+        state=next(iter(reasons), status.get("phase", "Unknown")),
+        is_ready=_is_true(body, "Ready"),
+        restarts=sum(one.get("restartCount", 0) for one in containers),
+        images=tuple(one["image"] for one in body["spec"]["containers"]),
+    )
+
+
+def _is_true(body: Mapping[str, Any], condition: str) -> bool:
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == condition and one["status"] == "True" for one in conditions)
