@@ -43,13 +43,13 @@ def plan_values(ingress: estate.Ingress, dns_label: str) -> dict[str, Any]:
     annotations = {_DNS_LABEL: dns_label} if ingress.service_type == "LoadBalancer" else {}
     return {
         "deployment": {"replicas": ingress.replicas},
-        "service": {"type": ingress.service_type, "annotations": annotations},
+        "service": {"spec": {"type": ingress.service_type}, "annotations": annotations},
         "image": {"tag": ingress.image_tag},
         "resources": {
             "requests": {"cpu": resources.cpu_request, "memory": resources.memory_request},
             "limits": {"cpu": resources.cpu_limit, "memory": resources.memory_limit},
         },
-        "logs": {"general": {"level": ingress.log_level}},
+        "log": {"level": ingress.log_level},
     }
 
 

@@ -6,7 +6,7 @@ after it was killed goes on where it stopped, because Azure is the state.
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
@@ -214,23 +214,25 @@ def _state(body: Mapping[str, Any] | None) -> str:
 
 
 @actions.action("put_resource")
-def put_resource(
-    clients: connect.Clients, progress: Callable[[str], None], *, resource_id: str
-) -> None:
+def put_resource(clients: connect.Clients, progress: actions.Progress, *, resource_id: str) -> None:
     """Put one declared resource and wait until Azure has it."""
     desired = resources.desired_resources(clients.estate, clients.subscription_id)
     one = next(one for one in desired if one.id == resource_id)
-    clients.put(one.id, one.api_version, one.body, progress=progress)
+    clients.put(
+        one.id, one.api_version, one.body, timeout=progress.remaining_seconds, progress=progress
+    )
 
 
 @actions.action("restore_resource")
 def restore_resource(
     clients: connect.Clients,
-    progress: Callable[[str], None],
+    progress: actions.Progress,
     *,
     resource_id: str,
     api_version: str,
     body: Mapping[str, Any],
 ) -> None:
     """Put a resource back to what it was before."""
-    clients.put(resource_id, api_version, body, progress=progress)
+    clients.put(
+        resource_id, api_version, body, timeout=progress.remaining_seconds, progress=progress
+    )

@@ -5,7 +5,7 @@ group holds something that the estate file does not declare: it may be somebody 
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,10 +142,10 @@ def verify(clients: connect.Clients) -> list[checks.CheckResult]:
 @actions.action("delete_resource")
 def delete_resource(
     clients: connect.Clients,
-    progress: Callable[[str], None],
+    progress: actions.Progress,
     *,
     resource_id: str,
     api_version: str,
 ) -> None:
     """Delete a resource; one that is gone already is as good."""
-    clients.delete(resource_id, api_version, progress=progress)
+    clients.delete(resource_id, api_version, timeout=progress.remaining_seconds, progress=progress)

@@ -17,9 +17,7 @@ from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.arm import backends
 from azrunbook.sandbox.host import addresses, machines
 from azrunbook.sandbox.kube import cluster as kube_cluster
-from azrunbook.sandbox.node import agent, images, proxy
-from azrunbook.sandbox.node import api as node_api
-from azrunbook.sandbox.node import config as node_config
+from azrunbook.sandbox.node import agent, api as node_api, config as node_config, images, proxy
 
 _LOG = logging.getLogger(__name__)
 _ADMIN_GROUP = "system:masters"
@@ -79,9 +77,14 @@ class Clusters:
             load_balancer_addresses=block.load_balancers,
         )
         cluster = kube_cluster.Cluster(config, self._authority)
-        await cluster.start()
-        service_proxy = proxy.ServiceProxy(self._access(cluster, "system:kube-proxy", ""))
-        await service_proxy.start()
+        try:
+            await cluster.start()
+            service_proxy = proxy.ServiceProxy(self._access(cluster, "system:kube-proxy", ""))
+            await service_proxy.start()
+        except BaseException:  # also cancelled: aborting or deleting the group ends a creation
+            await cluster.stop()
+            block.release()
+            raise
         return _Running(request, block, cluster, service_proxy)
 
     def _access(self, cluster: kube_cluster.Cluster, user: str, group: str) -> node_api.ApiAccess:

@@ -1,7 +1,6 @@
-"""VM sizes and the nodes of a pool, as AKS would name, label and size them.
+"""The nodes of a pool, as AKS would name, label and size them. Pure functions.
 
-Data and pure functions. Sizes: Microsoft's VM size pages (vCPU, memory in GiB). Node names and
-labels: what AKS puts on the nodes of a virtual machine scale set.
+Names and labels are what AKS puts on the nodes of a virtual machine scale set.
 """
 
 import hashlib
@@ -9,24 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-VM_SIZES: Mapping[str, tuple[int, int]] = {
-    "Standard_D2s_v3": (2, 8),
-    "Standard_D4s_v3": (4, 16),
-    "Standard_D8s_v3": (8, 32),
-    "Standard_D2s_v5": (2, 8),
-    "Standard_D4s_v5": (4, 16),
-    "Standard_D8s_v5": (8, 32),
-    "Standard_D2ds_v5": (2, 8),
-    "Standard_D4ds_v5": (4, 16),
-    "Standard_E2s_v3": (2, 16),
-    "Standard_E4s_v3": (4, 32),
-    "Standard_E8s_v3": (8, 64),
-    "Standard_E4s_v5": (4, 32),
-    "Standard_E8s_v5": (8, 64),
-    "Standard_F4s_v2": (4, 8),
-    "Standard_F8s_v2": (8, 16),
-    "Standard_F16s_v2": (16, 32),
-}
+from azrunbook.sandbox.arm import vm_sizes
 
 
 @dataclass(frozen=True)
@@ -44,7 +26,10 @@ class Machine:
 def list_machines(cluster_id: str, location: str, pool: Any) -> list[Machine]:
     """The nodes of one pool: ``aks-<pool>-<number>-vmss<six digits in base 36>``, zones in turn."""
     number = int(hashlib.sha256(cluster_id.lower().encode()).hexdigest()[:12], 16) % 10**8
-    cpu, memory_gib = VM_SIZES.get(pool.vm_size, (4, 16))
+    size = vm_sizes.find(pool.vm_size)
+    if size is None:
+        msg = f"ARM accepted VM size {pool.vm_size}, which has none. This is a bug. Please report."
+        raise ValueError(msg)
     machines = []
     for index in range(pool.count):
         name = f"aks-{pool.name}-{number:08d}-vmss{_base36(index):0>6}"
@@ -57,8 +42,8 @@ def list_machines(cluster_id: str, location: str, pool: Any) -> list[Machine]:
                 labels=_labels(name, location, zone, pool),
                 taints=[_taint(text) for text in pool.taints],
                 capacity={
-                    "cpu": str(cpu),
-                    "memory": f"{memory_gib}Gi",
+                    "cpu": str(size.cores),
+                    "memory": f"{size.memory_gib:g}Gi",
                     "pods": str(pool.max_pods),
                     "ephemeral-storage": "128Gi",
                 },

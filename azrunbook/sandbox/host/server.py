@@ -18,11 +18,8 @@ from typing import Any
 import psutil
 
 from azrunbook.sandbox import charts, faults, processes, tls
-from azrunbook.sandbox.arm import backends
-from azrunbook.sandbox.arm import server as arm_server
-from azrunbook.sandbox.arm import settings as arm_settings
-from azrunbook.sandbox.edge import config as edge_config
-from azrunbook.sandbox.edge import server as edge_server
+from azrunbook.sandbox.arm import backends, server as arm_server, settings as arm_settings
+from azrunbook.sandbox.edge import config as edge_config, server as edge_server
 from azrunbook.sandbox.host import addresses, clusters, control
 from azrunbook.sandbox.node import images
 
