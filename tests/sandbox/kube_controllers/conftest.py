@@ -124,7 +124,7 @@ class World:
             status={"capacity": amounts, "allocatable": amounts, "conditions": [ready]},
         )
 
-    def deployment(self, name, replicas=2, image="app:1", **spec):
+    def deployment(self, name, replicas=2, image="app:1", template_spec=None, **spec):
         """A Deployment with the defaults that an API server fills in."""
         return self.make(
             "deployments",
@@ -139,7 +139,7 @@ class World:
                     "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
                 },
                 **spec,
-                "template": self.template(name, image),
+                "template": self.template(name, image, **(template_spec or {})),
             },
         )
 

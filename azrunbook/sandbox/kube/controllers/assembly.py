@@ -8,11 +8,14 @@ import ipaddress
 from dataclasses import dataclass
 
 from azrunbook.sandbox.kube.controllers import (
+    cronjob,
+    daemonset,
     deployment,
     disruption,
     endpoint_slices,
     events,
     garbage,
+    job,
     loop,
     namespace,
     node_lifecycle,
@@ -20,6 +23,7 @@ from azrunbook.sandbox.kube.controllers import (
     scheduler,
     service_accounts,
     services,
+    statefulset,
 )
 from azrunbook.sandbox.kube.controllers.access import Access
 
@@ -45,6 +49,10 @@ def make_controllers(
         service_accounts.ServiceAccountController(cluster, ca_pem),
         deployment.DeploymentController(cluster),
         replicaset.ReplicaSetController(cluster),
+        daemonset.DaemonSetController(cluster),
+        statefulset.StatefulSetController(cluster),
+        job.JobController(cluster),
+        cronjob.CronJobController(cluster),
         scheduler.Scheduler(cluster),
         endpoint_slices.EndpointSliceController(cluster),
         endpoint_slices.EndpointsController(cluster),

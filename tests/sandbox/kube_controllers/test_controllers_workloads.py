@@ -1,0 +1,181 @@
+"""DaemonSets, StatefulSets, Jobs and CronJobs over a registry."""
+
+import datetime as dt
+
+from azrunbook.sandbox.kube import times
+
+
+def names(world):
+    return sorted(pod["metadata"]["name"] for pod in world.list("pods"))
+
+
+def daemon_set(world, name="agent", image="agent:1", **spec):
+    selector = {"matchLabels": {"app": name}}
+    made = {"selector": selector, "template": world.template(name, image), **spec}
+    return world.make("daemonsets", name, spec=made)
+
+
+def stateful_set(world, name="db", replicas=3, **spec):
+    selector = {"matchLabels": {"app": name}}
+    parts = {"replicas": replicas, "selector": selector, "serviceName": name}
+    template = world.template(name, "db:1")
+    return world.make("statefulsets", name, spec={**parts, "template": template, **spec})
+
+
+def finish(world, pod, phase):
+    """Say that a pod's process has ended, as a kubelet does."""
+    status = {**pod["status"], "phase": phase}
+    world.access.write_status(world.resource("pods"), pod, status)
+
+
+def job_template(world, **spec):
+    return {"template": world.template("work", "work:1", restartPolicy="Never"), **spec}
+
+
+async def test_daemon_set_runs_once_on_every_node(world):
+    """Every node has one pod; a new node gets one too."""
+    daemon_set(world)
+    await world.until(
+        lambda: world.find("daemonsets", "agent")["status"].get("numberAvailable") == 3
+    )
+    world.node("node-4")
+    await world.until(
+        lambda: world.find("daemonsets", "agent")["status"].get("numberAvailable") == 4
+    )
+    nodes = sorted(pod["spec"]["nodeName"] for pod in world.list("pods"))
+    assert nodes == ["node-1", "node-2", "node-3", "node-4"]
+
+
+async def test_daemon_set_stays_away_from_tainted_nodes(world):
+    """A node whose taint is not tolerated has none and is not counted."""
+    world.node("gpu", taints=[{"key": "gpu", "effect": "NoSchedule"}])
+    daemon_set(world)
+    await world.until(
+        lambda: world.find("daemonsets", "agent")["status"].get("numberAvailable") == 3
+    )
+    await world.settle()
+    assert "gpu" not in {pod["spec"]["nodeName"] for pod in world.list("pods")}
+
+
+async def test_daemon_set_update_replaces_every_pod(world):
+    """A new image reaches all nodes, and the status says so."""
+    daemon_set(world)
+    await world.until(
+        lambda: world.find("daemonsets", "agent")["status"].get("numberAvailable") == 3
+    )
+    template = world.template("agent", "agent:2")
+    world.patch("daemonsets", "agent", {"spec": {"template": template}})
+    await world.until(
+        lambda: (
+            world.images() == ["agent:2"] * 3
+            and world.find("daemonsets", "agent")["status"].get("updatedNumberScheduled") == 3
+        )
+    )
+
+
+async def test_stateful_set_starts_in_order(world):
+    """The next ordinal is created only when the one before is ready."""
+    world.ready_kubelets = False
+    stateful_set(world)
+    await world.until(lambda: names(world) == ["db-0"])
+    await world.settle()
+    assert names(world) == ["db-0"]
+    world.say_running(world.find("pods", "db-0"))
+    await world.until(lambda: names(world) == ["db-0", "db-1"])
+
+
+async def test_stateful_set_pod_keeps_its_name(world):
+    """A deleted pod comes back under its name, with its labels."""
+    stateful_set(world, replicas=1)
+    first = await world.until(lambda: world.find("pods", "db-0"))
+    await world.until(lambda: world.find("statefulsets", "db")["status"].get("readyReplicas"))
+    world.delete("pods", "db-0")
+    await world.until(
+        lambda: (
+            (p := world.find("pods", "db-0")) and p["metadata"]["uid"] != first["metadata"]["uid"]
+        )
+    )
+    labels = world.find("pods", "db-0")["metadata"]["labels"]
+    assert labels["statefulset.kubernetes.io/pod-name"] == "db-0"
+    assert labels["apps.kubernetes.io/pod-index"] == "0"
+
+
+async def test_stateful_set_scales_down_from_the_top(world):
+    """The highest ordinal goes first."""
+    stateful_set(world)
+    await world.until(lambda: names(world) == ["db-0", "db-1", "db-2"])
+    await world.until(lambda: world.find("statefulsets", "db")["status"]["availableReplicas"] == 3)
+    world.patch("statefulsets", "db", {"spec": {"replicas": 1}})
+    await world.until(lambda: names(world) == ["db-0"])
+
+
+async def test_stateful_set_update_ends_with_one_revision(world):
+    """After an update all pods run the new template and current is update."""
+    stateful_set(world, replicas=2)
+    await world.until(lambda: world.find("statefulsets", "db")["status"]["availableReplicas"] == 2)
+    template = world.template("db", "db:2")
+    world.patch("statefulsets", "db", {"spec": {"template": template}})
+    await world.until(lambda: world.images() == ["db:2"] * 2)
+
+    def is_settled():
+        status = world.find("statefulsets", "db")["status"]
+        return status["currentRevision"] == status["updateRevision"]
+
+    await world.until(is_settled)
+    assert len(world.list("controllerrevisions")) == 2
+
+
+async def test_job_completes_when_enough_pods_have_succeeded(world):
+    """Two of two: Complete, counted, and the pods let go."""
+    world.make("jobs", "work", spec=job_template(world, completions=2, parallelism=2))
+    await world.until(lambda: sum("podIP" in p["status"] for p in world.list("pods")) == 2)
+    for pod in world.list("pods"):
+        finish(world, pod, "Succeeded")
+    found = await world.until(lambda: world.condition("jobs", "work", "Complete"))
+    status = world.find("jobs", "work")["status"]
+    assert found["reason"] == "CompletionsReached"
+    assert status["succeeded"] == 2
+    assert status["completionTime"]
+    await world.until(
+        lambda: not any(pod["metadata"].get("finalizers") for pod in world.list("pods"))
+    )
+
+
+async def test_job_fails_beyond_its_back_off_limit(world):
+    """With backoffLimit 0 the first failure ends it."""
+    world.make("jobs", "work", spec=job_template(world, backoffLimit=0))
+    await world.until(lambda: world.list("pods") and "podIP" in world.list("pods")[0]["status"])
+    finish(world, world.list("pods")[0], "Failed")
+    found = await world.until(lambda: world.condition("jobs", "work", "Failed"))
+    assert found["reason"] == "BackoffLimitExceeded"
+    assert world.find("jobs", "work")["status"]["failed"] == 1
+
+
+async def test_job_is_deleted_after_its_time_to_live(world):
+    """TtlSecondsAfterFinished 0 removes the Job and its pods."""
+    world.make("jobs", "work", spec=job_template(world, ttlSecondsAfterFinished=0))
+    await world.until(lambda: world.list("pods") and "podIP" in world.list("pods")[0]["status"])
+    finish(world, world.list("pods")[0], "Succeeded")
+    await world.until(lambda: world.find("jobs", "work") is None and not world.list("pods"))
+
+
+async def test_suspended_job_runs_nothing(world):
+    """A suspended Job has no pods; resumed it starts."""
+    world.make("jobs", "work", spec=job_template(world, suspend=True))
+    await world.until(lambda: world.condition("jobs", "work", "Suspended"))
+    assert not world.list("pods")
+    world.patch("jobs", "work", {"spec": {"suspend": False}})
+    await world.until(lambda: world.list("pods"))
+
+
+async def test_cron_job_makes_a_job_when_due(world):
+    """A schedule that was due a minute ago leads to a Job named after its instant."""
+    spec = {"schedule": "* * * * *", "jobTemplate": {"spec": job_template(world)}}
+    made = world.make("cronjobs", "tick", spec={**spec, "suspend": True})
+    earlier = times.parse(made["metadata"]["creationTimestamp"]) - dt.timedelta(minutes=2)
+    status = {"lastScheduleTime": times.stamp(earlier)}
+    world.patch("cronjobs", "tick", {"status": status}, subresource="status")
+    world.patch("cronjobs", "tick", {"spec": {"suspend": False}})
+    (found,) = await world.until(lambda: world.list("jobs"))
+    scheduled = times.parse(world.find("cronjobs", "tick")["status"]["lastScheduleTime"])
+    assert found["metadata"]["name"] == f"tick-{int(scheduled.timestamp()) // 60}"
