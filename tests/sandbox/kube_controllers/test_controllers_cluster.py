@@ -3,6 +3,8 @@
 import pytest
 
 from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube.subresources import pods as subresources
+from azrunbook.sandbox.kube.writes import Write
 
 
 def zones(world):
@@ -189,9 +191,6 @@ async def test_cordoned_node_gets_no_pods_and_its_taint(world):
 
 async def test_budget_counts_and_guards_its_pods(world):
     """The status says how many may go; the eviction after that is refused."""
-    from azrunbook.sandbox.kube.subresources import pods as subresources
-    from azrunbook.sandbox.kube.writes import Write
-
     world.deployment("web", replicas=3)
     selector = {"matchLabels": {"app": "web"}}
     world.make("poddisruptionbudgets", "web", spec={"minAvailable": 2, "selector": selector})

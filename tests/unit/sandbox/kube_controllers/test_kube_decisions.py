@@ -1,0 +1,367 @@
+"""Smaller decisions of the controllers as truth tables."""
+
+import datetime as dt
+import ipaddress
+from fractions import Fraction
+
+import pytest
+
+from azrunbook.sandbox.kube.controllers import (
+    budgets,
+    completions,
+    daemons,
+    deletion_order,
+    endpoints,
+    names,
+    node_health,
+    ordinals,
+    owners,
+    pods,
+    quantities,
+    schedules,
+    services,
+)
+from azrunbook.sandbox.kube.controllers.ordinals import Goal, Member, Step
+
+NOW = dt.datetime(2026, 1, 31, 12, 0, tzinfo=dt.UTC)
+LONG_AGO, LATELY = "2026-01-31T10:00:00Z", "2026-01-31T11:59:59Z"
+
+
+def pod(name, *, phase="Running", ready=LONG_AGO, node="n1", **metadata):
+    conditions = []
+    if ready:
+        conditions = [{"type": "Ready", "status": "True", "lastTransitionTime": ready}]
+    return {
+        "metadata": {
+            "name": name, "namespace": "d", "uid": name, "creationTimestamp": LONG_AGO, **metadata,
+        },
+        "spec": {"nodeName": node, "containers": []},
+        "status": {"phase": phase, "conditions": conditions, "podIP": "127.0.0.9"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("100m", Fraction(1, 10)),
+        ("2", 2),
+        ("1.5Gi", 3 * 2**29),
+        ("1e3", 1000),
+        ("5M", 5_000_000),
+        (0.5, Fraction(1, 2)),
+    ],
+)
+def test_quantities_are_exact(text, expected):
+    """Suffixes, exponents and fractions without rounding."""
+    assert quantities.parse_quantity(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "1Q", "Gi", "1 Gi", "ten"])
+def test_wrong_quantity_is_named(text):
+    """What is no quantity is refused with what was found."""
+    with pytest.raises(ValueError, match="not a quantity"):
+        quantities.parse_quantity(text)
+
+
+def test_requests_count_sidecars_and_the_largest_start():
+    """Containers and sidecars add up; a larger init container lifts the sum."""
+
+    def asks(cpu, **more):
+        return {"name": "c", "resources": {"requests": {"cpu": cpu}}, **more}
+
+    spec = {
+        "containers": [asks("100m"), asks("200m")],
+        "initContainers": [asks("50m", restartPolicy="Always"), asks("500m")],
+    }
+    assert pods.requests({"metadata": {}, "spec": spec})["cpu"] == 550
+
+
+@pytest.mark.parametrize(
+    ("keep", "lose"),
+    [
+        (pod("a"), pod("b", node="")),
+        (pod("a"), pod("b", phase="Pending")),
+        (pod("a"), pod("b", ready="")),
+        (pod("a", ready=LONG_AGO), pod("b", ready=LATELY)),
+        (
+            pod("a"),
+            pod("b", annotations={"controller.kubernetes.io/pod-deletion-cost": "-1"}),
+        ),
+    ],
+)
+def test_dispensable_pod_goes_first(keep, lose):
+    """Unassigned, pending, unready, cheap and young pods go before others."""
+    for owned in ([keep, lose], [lose, keep]):
+        planned = deletion_order.plan_deletions(owned, 1, related=owned, at=NOW)
+        assert planned == [lose]
+
+
+def test_crowded_node_gives_up_a_pod_first():
+    """Of equal pods the one with most siblings on its node goes."""
+    owned = [pod("a", node="n1"), pod("b", node="n2"), pod("c", node="n2")]
+    (first,) = deletion_order.plan_deletions(owned, 1, related=owned, at=NOW)
+    assert first["spec"]["nodeName"] == "n2"
+
+
+def test_hash_is_name_safe_and_depends_on_the_template_only():
+    """The alphabet has no vowels; key order does not matter, collisions do."""
+    first = names.hash_object({"a": 1, "b": 2})
+    assert first == names.hash_object({"b": 2, "a": 1})
+    assert first != names.hash_object({"a": 1, "b": 2}, 1)
+    assert set(first) <= set(names.ALPHABET)
+
+
+def test_fnv_is_the_published_function():
+    """The reference value of FNV-1a 32 for `a`."""
+    assert names.fnv1a(b"a") == 0xE40C292C
+
+
+def test_claim_adopts_orphans_and_releases_strangers():
+    """A matching orphan is adopted, an owned pod that no longer matches is let go."""
+    owner = {"metadata": {"uid": "u"}}
+    reference = {"uid": "u", "controller": True}
+    other = {"uid": "x", "controller": True}
+    mine, stray = pod("mine", ownerReferences=[reference]), pod("s", ownerReferences=[reference])
+    orphan, foreign = pod("orphan"), pod("foreign", ownerReferences=[other])
+    plan = owners.plan_claim(
+        owner, [mine, stray, orphan, foreign], is_match=lambda one: one is not stray
+    )
+    assert (plan.owned, plan.adopt, plan.release) == ((mine,), (orphan,), (stray,))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected", "desired"),
+    [
+        ({"minAvailable": 2}, 3, 2),
+        ({"minAvailable": "50%"}, 3, 2),
+        ({"maxUnavailable": 1}, 3, 2),
+        ({"maxUnavailable": "30%"}, 10, 7),
+        ({"maxUnavailable": "100%"}, 3, 0),
+        ({"maxUnavailable": 5}, 3, 0),
+    ],
+)
+def test_desired_healthy_of_a_budget(spec, expected, desired):
+    """Counts and percentages, both rounded towards more protection as documented."""
+    assert budgets.desired_healthy({"spec": spec}, expected) == desired
+
+
+def test_budget_does_not_count_pods_that_are_going():
+    """A pod whose eviction was granted is not healthy, though it still answers."""
+    budget = {
+        "metadata": {"name": "b", "generation": 1},
+        "spec": {"minAvailable": 1},
+        "status": {"disruptedPods": {"a": LATELY, "gone": LATELY}},
+    }
+    status = budgets.plan_status(budget, [pod("a"), pod("b")], 2, at=NOW)
+    assert (status["currentHealthy"], status["disruptionsAllowed"]) == (1, 0)
+    assert status["disruptedPods"] == {"a": LATELY}
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "expected"),
+    [
+        ("*/15 * * * *", "2026-01-31T12:00:00Z", "2026-01-31T12:15:00Z"),
+        ("0 3 * * *", "2026-01-31T12:00:00Z", "2026-02-01T03:00:00Z"),
+        ("0 0 1 * *", "2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"),
+        ("30 8 * * mon-fri", "2026-01-31T12:00:00Z", "2026-02-02T08:30:00Z"),
+        ("0 0 13 * 5", "2026-01-31T12:00:00Z", "2026-02-06T00:00:00Z"),
+        ("@hourly", "2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"),
+        ("0 0 29 2 *", "2026-01-31T12:00:00Z", "2028-02-29T00:00:00Z"),
+        ("0 0 * * 7", "2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"),
+    ],
+)
+def test_next_instant_of_a_schedule(text, after, expected):
+    """Steps, names, both day fields, macros and leap days."""
+    at = schedules.next_after(schedules.parse(text), dt.datetime.fromisoformat(after))
+    assert at == dt.datetime.fromisoformat(expected)
+
+
+def test_schedule_in_a_time_zone():
+    """08:00 in Amsterdam is 07:00 UTC in winter."""
+    at = schedules.next_after(schedules.parse("0 8 * * *"), NOW, "Europe/Amsterdam")
+    assert at == dt.datetime(2026, 2, 1, 7, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("text", ["* * * *", "61 * * * *", "a * * * *", "*/0 * * * *"])
+def test_wrong_schedule_is_refused(text):
+    """Too few fields, values out of range, words, a step of zero."""
+    with pytest.raises(ValueError, match=r"fields|not within|invalid literal"):
+        schedules.parse(text)
+
+
+def goal(replicas=3, revision="new", **more):
+    parts = {"start": 0, "partition": 0, "is_parallel": False, "is_rolling": True, **more}
+    return Goal(replicas=replicas, update_revision=revision, **parts)
+
+
+GOOD, OLD = Member("new", True, False), Member("old", True, False)
+BAD, GOING = Member("new", False, False), Member("new", False, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "members", "step"),
+    [
+        (goal(), {}, Step(create=(0,))),
+        (goal(), {0: GOOD}, Step(create=(1,))),
+        (goal(), {0: BAD}, Step()),
+        (goal(is_parallel=True), {}, Step(create=(0, 1, 2))),
+        (goal(1), {0: GOOD, 1: GOOD, 2: GOOD}, Step(delete=(2,))),
+        (goal(1), {0: GOOD, 1: GOOD, 2: GOING}, Step()),
+        (goal(), {0: OLD, 1: OLD, 2: OLD}, Step(delete=(2,))),
+        (goal(), {0: OLD, 1: OLD, 2: GOOD}, Step(delete=(1,))),
+        (goal(partition=2), {0: OLD, 1: OLD, 2: GOOD}, Step()),
+        (goal(is_rolling=False), {0: OLD, 1: OLD, 2: OLD}, Step()),
+        (goal(1), {0: Member("new", False, False, is_done=True)}, Step(delete=(0,))),
+        (goal(2, start=5), {5: GOOD}, Step(create=(6,))),
+    ],
+)
+def test_next_step_of_a_stateful_set(wanted, members, step):
+    """Creation in order, deletion from the top, update down to the partition."""
+    assert ordinals.plan_step(wanted, members) == step
+
+
+@pytest.mark.parametrize(
+    ("limit", "serving", "expected"),
+    [(1, [True, True, True], 1), (2, [True, True, True], 2), (1, [True, False, True], 1),
+     ("100%", [True, True, True], 3), ("34%", [True, True, True], 2)],
+)  # fmt: skip
+def test_daemon_update_respects_max_unavailable(limit, serving, expected):
+    """Pods that do not serve go at once; others as the limit leaves."""
+    old = [pod(f"p{index}", node=f"n{index}") for index in range(3)]
+    available = {f"n{index}": value for index, value in enumerate(serving)}
+    planned = daemons.plan_replacements(old, available=available, desired=3, max_unavailable=limit)
+    assert len(planned) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "counts", "expected"),
+    [
+        ({"completions": 1, "backoffLimit": 6}, (0, 1, 0), "CompletionsReached"),
+        ({"completions": 2, "backoffLimit": 6}, (1, 1, 0), None),
+        ({"backoffLimit": 6}, (0, 1, 0), "CompletionsReached"),
+        ({"backoffLimit": 6}, (1, 1, 0), None),
+        ({"completions": 1, "backoffLimit": 0}, (0, 0, 1), "BackoffLimitExceeded"),
+        ({"completions": 1, "backoffLimit": 1}, (0, 0, 1), None),
+        ({"completions": 1, "activeDeadlineSeconds": 60}, (1, 0, 0), "DeadlineExceeded"),
+    ],
+)
+def test_ending_of_a_job(spec, counts, expected):
+    """Enough successes, too many failures, too late."""
+    job = {"spec": spec, "status": {"startTime": LONG_AGO}}
+    found = completions.find_ending(job, completions.Counts(*counts), at=NOW)
+    assert (found and found.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("indexes", "text"), [([], ""), ([0], "0"), ([0, 1], "0,1"), ([0, 2, 3, 4], "0,2-4")]
+)
+def test_indexes_read_back_as_written(indexes, text):
+    """Runs of three and more are shortened."""
+    assert completions.format_indexes(indexes) == text
+    assert completions.parse_indexes(text) == set(indexes)
+
+
+@pytest.mark.parametrize(
+    ("failed", "ago_seconds", "expected"), [(0, 0, 0), (1, 0, 10), (2, 5, 15), (9, 0, 600)]
+)
+def test_back_off_of_failing_pods(failed, ago_seconds, expected):
+    """Ten seconds, doubling, ten minutes at most."""
+    at = (NOW - dt.timedelta(seconds=ago_seconds)).isoformat()
+    assert completions.back_off_seconds(failed, at, at=NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "expected"),
+    [
+        ("True", {}, []),
+        ("False", {}, ["node.kubernetes.io/not-ready"] * 2),
+        ("Unknown", {}, ["node.kubernetes.io/unreachable"] * 2),
+        ("True", {"unschedulable": True}, ["node.kubernetes.io/unschedulable"]),
+        ("True", {"taints": [{"key": "own", "effect": "NoSchedule"}]}, ["own"]),
+    ],
+)
+def test_taints_follow_the_conditions(status, spec, expected):
+    """Own taints stay, health taints come and go."""
+    node = {"spec": spec, "status": {"conditions": [{"type": "Ready", "status": status}]}}
+    assert [taint["key"] for taint in node_health.plan_taints(node, at=LATELY)] == expected
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "expected"),
+    [
+        ([], 0.0),
+        ([{"operator": "Exists"}], None),
+        ([{"operator": "Exists", "tolerationSeconds": 300}], 299.0),
+        ([{"operator": "Exists", "tolerationSeconds": 0}], 0.0),
+    ],
+)
+def test_time_until_a_pod_must_leave(tolerations, expected):
+    """At once, never, or when the toleration ends."""
+    taint = {"key": "k", "effect": "NoExecute", "timeAdded": LATELY}
+    one = {"metadata": {"name": "p"}, "spec": {"tolerations": tolerations}}
+    assert node_health.seconds_to_eviction(one, [taint], at=NOW) == expected
+
+
+SERVICE = {
+    "metadata": {"name": "s", "namespace": "d"},
+    "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "web", "port": 80, "targetPort": "http"}]},
+}
+
+
+def serving(name, number=8080, **more):
+    made = pod(name, **more)
+    made["spec"]["containers"] = [{"ports": [{"name": "http", "containerPort": number}]}]
+    return made
+
+
+def test_named_target_ports_split_slices():
+    """Pods whose port name means different numbers are in different slices."""
+    plans = endpoints.plan_slices(SERVICE, [serving("a"), serving("b", 9090)], {})
+    assert [plan.ports[0][1] for plan in plans] == [8080, 9090]
+
+
+def test_slices_hold_a_hundred_endpoints():
+    """The 101st endpoint starts another slice."""
+    plans = endpoints.plan_slices(SERVICE, [serving(f"p{n}") for n in range(101)], {})
+    assert [len(plan.endpoints) for plan in plans] == [100, 1]
+
+
+def test_service_without_pods_has_one_empty_slice():
+    """There is a slice to watch, without endpoints or ports."""
+    assert endpoints.plan_slices(SERVICE, [], {}) == [endpoints.SlicePlan((), ())]
+
+
+@pytest.mark.parametrize(
+    ("one", "publish", "expected"),
+    [
+        (serving("p"), False, (True, True, False)),
+        (serving("p", ready=""), False, (False, False, False)),
+        (serving("p", ready=""), True, (True, True, False)),
+        (serving("p", deletionTimestamp=NOW), False, (False, True, True)),
+    ],
+)
+def test_conditions_of_an_endpoint(one, publish, expected):
+    """Ready, serving and terminating of one pod."""
+    service = {**SERVICE, "spec": {**SERVICE["spec"], "publishNotReadyAddresses": publish}}
+    found = endpoints.endpoint_of(service, one, None)["conditions"]
+    assert (found["ready"], found["serving"], found["terminating"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("annotation", "taken", "expected"),
+    [
+        (None, [], "127.1.1.1"),
+        (None, ["127.1.1.1"], "127.1.1.2"),
+        ("127.1.1.2", [], "127.1.1.2"),
+        ("127.1.1.2", ["127.1.1.2"], None),
+        ("192.0.2.1", [], None),
+        (None, ["127.1.1.1", "127.1.1.2"], None),
+    ],
+)
+def test_address_of_a_load_balancer(annotation, taken, expected):
+    """The one asked for, else the first free one, else none."""
+    annotations = {services.ADDRESS_ANNOTATION: annotation} if annotation else {}
+    service = {"metadata": {"annotations": annotations}, "spec": {}}
+    others = [{"status": {"loadBalancer": {"ingress": [{"ip": one}]}}} for one in taken]
+    network = ipaddress.ip_network("127.1.1.0/30")
+    assert services.plan_address(service, others, network) == expected
