@@ -94,6 +94,8 @@ class Builder:
         if earlier is None:
             self._log(f"[{stage.name}] FROM {base}: base skipped, {python.TAG} of the sandbox used")
             state.root.mkdir(parents=True)
+            if base.rpartition("/")[2].startswith("python"):
+                _add_python(state.root / "usr/local/bin")
             return state
         self._log(f"[{stage.name}] FROM {base}")
         shutil.copytree(earlier.root, state.root, symlinks=True)
@@ -235,7 +237,17 @@ def _link_tree(source: Path, target: Path) -> None:
             _link(Path(folder) / name, place / name)
 
 
+def _add_python(folder: Path) -> None:
+    """Put the interpreter where a Python base has it, for shells and scripts in the image."""
+    folder.mkdir(parents=True)
+    for name in ("python", "python3", python.TAG):
+        (folder / name).symlink_to(python.find_interpreter())
+
+
 def _link(source: Path, target: Path) -> None:
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+        return
     try:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without links

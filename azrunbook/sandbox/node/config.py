@@ -34,7 +34,8 @@ class NodeConfig:
     ``capacity`` has Kubernetes quantities (``cpu``, ``memory``, ``pods``, ``ephemeral-storage``).
     ``log_dir`` holds the containers' logs and the pods' directories. ``unrunnable`` says what to
     do with an image that has no command here: ``fail`` as a registry without it would, or
-    ``simulate`` a running container without a process (marked by a label and an event).
+    ``simulate`` a running container without a process (a condition of the pod and an event say
+    so).
     """
 
     name: str

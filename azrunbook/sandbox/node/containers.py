@@ -27,7 +27,6 @@ from azrunbook.sandbox.node import (
     statuses,
 )
 
-SIMULATED = "sandbox.azrunbook.dev/simulated"
 _CONFIG_RETRY_SECONDS = 5.0
 _START_FAILED = 128
 _NOT_EXECUTABLE = 126
@@ -198,10 +197,6 @@ class ContainerRunner:
         name = self.spec["name"]
         text = f"Container {name} is simulated, nothing runs in it: {error}"
         self._parts.events.warning(self._subject, "Simulated", text)
-        meta = self._get_pod()["metadata"]
-        path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
-        with contextlib.suppress(*api.FAILURES):  # the event says it too
-            await self._parts.client.patch(path, {"metadata": {"labels": {SIMULATED: "true"}}})
         return await self._follow(running.SimulatedRun())
 
     def _fail_to_start(self, message: str) -> int:

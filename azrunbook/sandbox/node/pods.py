@@ -20,6 +20,7 @@ from azrunbook.sandbox.node import (
     events,
     recovery,
     reports,
+    running,
     runtime,
     statuses,
     volumes,
@@ -27,6 +28,13 @@ from azrunbook.sandbox.node import (
 
 _LOG = logging.getLogger(__name__)
 _MOUNT_RETRY_SECONDS = 2.0
+# A label would say it too, but a node may write the status of a pod and nothing else of it.
+_SIMULATED: config.Object = {
+    "type": "sandbox.azrunbook.dev/Simulated",
+    "status": "True",
+    "reason": "NoCommand",
+    "message": "a container of this pod has no process: its image cannot run here",
+}
 _LAST_WORDS_SECONDS = 2.0
 _ENDED = {"Succeeded", "Failed"}
 
@@ -228,6 +236,8 @@ class PodWorker:
             has_sandbox=self._has_sandbox and not self._final,
             gates=recovery.read_gates(spec, self._known),
         )
+        if any(isinstance(r.run, running.SimulatedRun) for r in self.runners.values()):
+            conditions.append(_SIMULATED)
         self._known = statuses.stamp_conditions(conditions, self._known, clock.now()) + [
             item for item in self._known if item["type"] not in {c["type"] for c in conditions}
         ]
