@@ -57,8 +57,8 @@ def create_read(
     if entries is None:
         entries = _owned(registry, resource, obj, write)
     strategies.prepare_create(resource, obj, empty_status=empty_status(resource))
-    registry.admission.allocate(registry, resource, obj, None)
     require_valid(resource, obj, validation.create_causes(resource, obj))
+    registry.admission.allocate(registry, resource, obj, None)
     managed_fields.write(obj, entries)
     key = (metadata.get("namespace", ""), metadata["name"])
     if registry.store.find(resource.storage, key) is not None:

@@ -58,7 +58,7 @@ def delete(
     old = registry.store.find(resource.storage, key)
     if old is None:
         raise errors.not_found(resource.plural, resource.group, name)
-    registry.admission.delete(registry, resource, old, write)
+    registry.admission.delete(resource, old)
     _require_preconditions(resource, old, options.get("preconditions") or {})
     grace = _grace_seconds(resource, old, options)
     finalizers = _finalizers(resource, old, options, write)

@@ -21,6 +21,7 @@ from azrunbook.sandbox.kube import (
     watching,
 )
 from azrunbook.sandbox.kube.admission import Admission
+from azrunbook.sandbox.kube.crds.serving import CustomResources
 from azrunbook.sandbox.kube.identity import SYSTEM, User
 from azrunbook.sandbox.kube.resources import Resource, ResourceTable
 from azrunbook.sandbox.kube.store import Key, Store
@@ -43,6 +44,7 @@ class Registry:
         """Compiled shapes of custom resources by (group, version, plural)."""
         self.after_write: list[Callable[[Resource, Object | None, Object | None], None]] = []
         """Called with (resource, before, after) right after each write: derived state."""
+        self.custom_resources = CustomResources(self)
 
     def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """One object; raises StatusError 404."""

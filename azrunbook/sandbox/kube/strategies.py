@@ -118,11 +118,25 @@ def prepare_create(resource: Resource, obj: Object, *, empty_status: Any = None)
             obj.pop("status", None)
         else:
             obj["status"] = {**(empty_status or {}), **status}
+    if resource.storage == "jobs.batch":
+        _generate_job_selector(obj)
     if resource.storage == "namespaces":
         spec = obj.setdefault("spec", {})
         finalizers = spec.get("finalizers") or []
         if "kubernetes" not in finalizers:
             spec["finalizers"] = [*finalizers, "kubernetes"]
+
+
+def _generate_job_selector(obj: Object) -> None:
+    """A job selects its pods by its own uid, unless it says that it does so itself."""
+    spec, metadata = obj["spec"], obj["metadata"]
+    if spec.get("manualSelector") or "template" not in spec:
+        return
+    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for prefix in ("", "batch.kubernetes.io/"):
+        labels[prefix + "controller-uid"] = metadata["uid"]
+        labels[prefix + "job-name"] = metadata["name"]
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}}
 
 
 def prepare_update(resource: Resource, obj: Object, old: Object, subresource: str | None) -> None:
@@ -133,13 +147,19 @@ def prepare_update(resource: Resource, obj: Object, old: Object, subresource: st
             metadata[key] = before[key]
         else:
             metadata.pop(key, None)
-    if subresource == "status":
+    if subresource in ("status", "approval"):
         _keep_all_but_status(resource, obj, old)
-    elif subresource is None and has_status(resource):
+    elif subresource == "binding":
+        pass
+    elif has_status(resource):
         _keep(obj, old, "status")
-        if resource.storage == "namespaces":
-            _keep(obj, old, "spec")
-    if subresource is None and counts_generation(resource) and _wants_other(resource, obj, old):
+        if resource.storage == "namespaces" and subresource is None:
+            obj["spec"] = {**obj.get("spec", {}), "finalizers": old["spec"].get("finalizers")}
+    if (
+        subresource in (None, "scale", "resize")
+        and counts_generation(resource)
+        and _wants_other(resource, obj, old)
+    ):
         metadata["generation"] = before.get("generation", 0) + 1
 
 

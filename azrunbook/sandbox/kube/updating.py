@@ -100,13 +100,15 @@ def replace(
     """
     _require_current(resource, obj, old)
     cleared = obj["metadata"].get("managedFields") == [{}]
-    registry.admission.update(registry, resource, obj, old, write)
+    if subresource is None:
+        registry.admission.update(resource, obj, old)
     if entries is None:
         entries = _owned(registry, resource, obj, old, write, subresource)
     strategies.prepare_update(resource, obj, old, subresource)
-    registry.admission.allocate(registry, resource, obj, old)
     causes = validation.update_causes(resource, obj, old, subresource)
     creating.require_valid(resource, obj, causes)
+    if subresource is None:
+        registry.admission.allocate(registry, resource, obj, old)
     managed_fields.write(obj, [] if cleared else entries)
     obj["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     if obj == old or write.dry_run:

@@ -7,11 +7,17 @@ the name of its collection; parts shared by kinds (pod template, probe) are func
 from collections.abc import Callable
 from typing import Any
 
+from azrunbook.sandbox.kube.defaults import extensions, pods, services, storage, workloads
 from azrunbook.sandbox.kube.resources import Resource
 
 Object = dict[str, Any]
-Default = Callable[[Object], None]
-DEFAULTS: dict[str, Default] = {}
+DEFAULTS: dict[str, Callable[[Object], None]] = {
+    "pods": pods.pod,
+    **workloads.DEFAULTS,
+    **services.DEFAULTS,
+    **storage.DEFAULTS,
+    **extensions.DEFAULTS,
+}
 
 
 def apply(resource: Resource, obj: Object) -> None:
