@@ -103,6 +103,11 @@ def get_start(entries: Sequence[journal.Entry]) -> dict[str, Any]:
     return next((entry.data for entry in entries if entry.kind == "start"), {})
 
 
+def find_parameter(entries: Iterable[journal.Entry], name: str) -> Any:
+    """The value a parameter had; None when there is no such parameter."""
+    return next((entry.data.get(name) for entry in entries if entry.kind == "parameters"), None)
+
+
 def list_checks(entries: Iterable[journal.Entry]) -> list[journal.Entry]:
     """The checks that count: the last one of each phase and name, in order of first appearance."""
     latest = {

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from azrunbook import checks, journal
+from azrunbook import checks, errors, journal
 from azrunbook.procedures import records
 from azrunbook.report import hash_files, result
 
@@ -127,3 +127,12 @@ def _check_link(before: Path, previous: dict[str, str]) -> str:
 
 def _is_sealed(entries: tuple[journal.Entry, ...]) -> bool:
     return any(entry.kind == "sealed" for entry in entries)
+
+
+def find_head(folder: Path) -> str:
+    """The hash of a journal's last entry: kept elsewhere, it proves the whole record later."""
+    try:
+        entries = journal.read(folder)
+    except errors.JournalError:
+        return ""
+    return entries[-1].hash if entries else ""

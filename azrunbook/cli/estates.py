@@ -1,0 +1,67 @@
+"""``azrunbook estate``: show what the estate file declares."""
+
+from typing import Annotated
+
+import typer
+
+from azrunbook.cli import completion, console
+
+app = typer.Typer(no_args_is_help=True)
+Environment = Annotated[
+    str,
+    typer.Option("--env", help="Environment.", autocompletion=completion.list_environments),
+]
+
+
+@app.callback()
+def estate_commands() -> None:
+    """Commands about the estate file."""
+
+
+@app.command("show")
+def show(
+    env: Environment = "dv",
+    as_json: Annotated[bool, console.Json] = False,
+) -> None:
+    """Show the estate of an environment, after checking its file.
+
+    Example: azrunbook estate show --env dv
+    """
+    from azrunbook import estate
+
+    found = estate.load(env)
+    if as_json:
+        console.print_json(found.model_dump(mode="json"))
+        return
+    console.print_table(
+        ("role", "region", "resource group", "network", "zones"),
+        [
+            (
+                role,
+                region.location,
+                region.resource_group,
+                f"{region.network.name} {', '.join(region.network.address_space)}",
+                " ".join(region.zones),
+            )
+            for role, region in found.regions.items()
+        ],
+        title=f"{found.project} ({found.environment})",
+    )
+    console.print_table(
+        ("node pool", "mode", "nodes", "size"),
+        [(pool.name, pool.mode, str(pool.count), pool.vm_size) for pool in found.node_pools],
+        title=f"{found.cluster.name}, Kubernetes {found.cluster.kubernetes_version}",
+    )
+    probe = found.front_door.health_probe
+    console.print_table(
+        ("application", "version", "replicas", "public endpoint", "probe"),
+        [
+            (
+                found.app.release,
+                found.app.version,
+                f"{found.app.replicas} per region",
+                found.front_door.endpoint,
+                f"{probe.method} {probe.path} every {probe.interval_seconds} s",
+            )
+        ],
+    )
