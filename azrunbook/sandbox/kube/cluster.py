@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azrunbook.sandbox import tls
-from azrunbook.sandbox.kube import registry, resources, server, store
+from azrunbook.sandbox.kube import admission, registry, resources, server, store
 from azrunbook.sandbox.kube.access import authentication, bootstrap
 from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
 
@@ -38,7 +38,9 @@ class Cluster:
     def __init__(self, config: ClusterConfig, authority: tls.Authority) -> None:
         self.config = config
         self._authority = authority
-        self.registry = registry.Registry(resources.ResourceTable(), store.Store())
+        self.registry = registry.Registry(
+            resources.ResourceTable(), store.Store(), admission.Admission(config.service_addresses)
+        )
         self._access = access.Access(self.registry, events.Recorder(self.registry))
         self._server = server.ApiServer(
             self.registry,
@@ -52,18 +54,18 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"https://{self.config.address}:{self.config.port}"
+        return self._server.url
 
     async def start(self) -> None:
         """Serve, and start the controllers. Raises OSError if the address is taken."""
         bootstrap.seed(self.registry)
+        await self._server.start()
         api_service.ensure_api_service(
             self._access,
             service_addresses=self.config.service_addresses,
             address=self.config.address,
-            port=self.config.port,
+            port=int(self.url.rpartition(":")[2]),
         )
-        await self._server.start()
         controllers = assembly.make_controllers(
             self._access,
             ca_pem=self._authority.certificate_pem,

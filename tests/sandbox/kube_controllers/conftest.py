@@ -6,19 +6,23 @@ import time
 
 import pytest
 
-from azrunbook.sandbox.kube import errors, registry, resources, store, times
+from azrunbook.sandbox.kube import admission, errors, registry, resources, store, times
 from azrunbook.sandbox.kube.access import bootstrap
 from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
 
 PATIENCE_SECONDS = 10.0
+SERVICE_ADDRESSES = ipaddress.ip_network("127.9.2.0/23")
 READY = ("Initialized", "Ready", "ContainersReady", "PodReadyToStartContainers")
 
 
 class World:
     """The cluster as a test sees it: reads, writes, and what a kubelet would say."""
 
-    def __init__(self):
-        self.registry = registry.Registry(resources.ResourceTable(), store.Store())
+    def __init__(self, served=None):
+        """A registry of its own, or that of a cluster that runs already."""
+        self.registry = served or registry.Registry(
+            resources.ResourceTable(), store.Store(), admission.Admission(SERVICE_ADDRESSES)
+        )
         self.access = access.Access(self.registry, events.Recorder(self.registry))
         self.timing = assembly.Timing(node_grace_seconds=60, orphan_quarantine_seconds=0.1)
         self.loop = None
@@ -30,7 +34,7 @@ class World:
         bootstrap.seed(self.registry)
         api_service.ensure_api_service(
             self.access,
-            service_addresses=ipaddress.ip_network("127.9.2.0/23"),
+            service_addresses=SERVICE_ADDRESSES,
             address="127.9.0.1",
             port=6443,
         )
@@ -42,12 +46,16 @@ class World:
         )
         self.loop = loop.Loop(self.registry, controllers)
         await self.loop.start()
+        self.start_kubelet()
+
+    def start_kubelet(self):
         self._kubelet = asyncio.create_task(self._run_kubelet())
 
     async def stop(self):
         self._kubelet.cancel()
         await asyncio.gather(self._kubelet, return_exceptions=True)
-        await self.loop.stop()
+        if self.loop is not None:
+            await self.loop.stop()
 
     async def until(self, check, *, seconds=PATIENCE_SECONDS):
         """Wait until `check()` is true or returns something; fail with what it last returned."""
@@ -196,3 +204,15 @@ async def world():
         made.node(f"node-{index}", zone=f"z{index}")
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def make_world():
+    """Makes the world of a served cluster: its registry and a kubelet, no controllers."""
+
+    def make(served):
+        made = World(served)
+        made.start_kubelet()
+        return made
+
+    return make
