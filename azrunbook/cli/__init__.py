@@ -15,7 +15,7 @@ app = typer.Typer(
     name="azrunbook",
     help="Runbook for a two-region AKS estate, and a local Azure to rehearse it on.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # its help needs a quarter of a second to be imported
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

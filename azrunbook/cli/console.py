@@ -21,6 +21,8 @@ _COLOURS = {
     "failed": "red",
 }  # fmt: skip
 
+_FILE_COLUMNS = 160  # of a table that goes into a file or a log
+
 # One line per entry that a person waits for: its form, filled from the entry's data, and colour.
 _LINES: dict[str, tuple[str, str | None]] = {
     "start": ("goes on after {resumes}, which was interrupted", "yellow"),
@@ -54,7 +56,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: s
     for row in rows:
         cells = [text.Text(secrets.scrub(cell), style=_COLOURS.get(cell, "")) for cell in row]
         shown.add_row(*cells)
-    console.Console(soft_wrap=False).print(shown)
+    screen = console.Console()
+    if not screen.is_terminal:
+        screen.width = _FILE_COLUMNS
+    screen.print(shown)
 
 
 def say(message: str, colour: str | None = None) -> None:
