@@ -11,6 +11,7 @@ from aiohttp import web
 from azrunbook.sandbox.kube import errors
 from azrunbook.sandbox.kube.http.negotiation import JSON, YAML
 
+HTTP_NOT_MODIFIED = 304
 COMPRESSED_FROM_BYTES = 128 * 1024
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
@@ -39,7 +40,8 @@ def respond(
 ) -> web.Response:
     """A whole answer; large ones are compressed for clients that can read that."""
     response = web.Response(status=status, headers=headers)
-    response.headers["Content-Type"] = content_type
+    if status != HTTP_NOT_MODIFIED:  # a client's cache would take it over the type it has kept
+        response.headers["Content-Type"] = content_type
     response.headers["Cache-Control"] = "no-cache, private"
     for text in warnings:
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -9,7 +9,7 @@ import yaml
 from aiohttp import web
 
 from azrunbook.sandbox.kube import decoding, errors, patching
-from azrunbook.sandbox.kube.http import negotiation
+from azrunbook.sandbox.kube.http import negotiation, protobuf
 from azrunbook.sandbox.kube.http.paths import Target
 from azrunbook.sandbox.kube.identity import User
 from azrunbook.sandbox.kube.resources import Resource, Subresource
@@ -107,6 +107,8 @@ class Call:
         kind = self.content_type()
         if kind in YAML_TYPES:
             return parse_yaml(text)
+        if kind == protobuf.MEDIA_TYPE:
+            return parse_protobuf(text)
         if kind not in JSON_TYPES:
             raise errors.unsupported_media_type((*JSON_TYPES[:1], *YAML_TYPES[:1]))
         return decoding.parse_json(text)
@@ -114,7 +116,11 @@ class Call:
     async def options(self, kind: str) -> Object:
         """The options in the body of a deletion, with those of the query on top."""
         text = await self.raw_body()
-        found: Any = decoding.parse_json(text) if text.strip() else {}
+        found: Any = {}
+        if self.content_type() == protobuf.MEDIA_TYPE and text:
+            found = parse_protobuf(text)
+        elif text.strip():
+            found = decoding.parse_json(text)
         if not isinstance(found, dict):
             raise errors.bad_request(f"{kind} in the body is not an object")
         if "propagationPolicy" in self.query:
@@ -126,6 +132,14 @@ class Call:
         if self.query.get("dryRun") == "All":
             found["dryRun"] = ["All"]
         return found
+
+
+def parse_protobuf(body: bytes) -> Object:
+    """An object in protobuf as its JSON form; raises StatusError 415."""
+    try:
+        return protobuf.decode(body)
+    except (protobuf.DecodeError, UnicodeDecodeError) as error:
+        raise errors.unsupported_media_type((*JSON_TYPES[:1], *YAML_TYPES[:1])) from error
 
 
 def number(text: str) -> int:
