@@ -6,6 +6,7 @@ A file is cut at ten megabytes: the older half goes to ``.old`` and is lost at t
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -25,6 +26,7 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.is_open = True
+        self.cuts = 0
         self._rest = b""
         self._changed = asyncio.Event()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +70,7 @@ class LogFile:
             self._file.close()
             self.path.replace(self.path.with_suffix(".old"))
             self._file = self.path.open("ab", buffering=0)
+            self.cuts += 1
 
 
 class PipeToLog(asyncio.Protocol):
@@ -126,24 +129,33 @@ async def read_log(path: Path, live: LogFile | None, query: LogQuery) -> AsyncIt
         FileNotFoundError: there is no such log.
     """
     left = query.limit_bytes
-    with path.open("rb") as file:
+    async for piece in _read_pieces(path, live, query):
+        yield piece if left is None else piece[:left]
+        left = None if left is None else left - len(piece)
+        if left is not None and left <= 0:
+            return
+
+
+async def _read_pieces(path: Path, live: LogFile | None, query: LogQuery) -> AsyncIterator[bytes]:
+    cuts = live.cuts if live is not None else 0
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
         old = path.with_suffix(".old")
-        lines = [*(old.read_bytes().split(b"\n")[:-1] if old.exists() else ()), *_whole_lines(file)]
-        selected = b"".join(select_lines(lines, query))
-        while True:
-            piece = selected if left is None else selected[:left]
-            if piece:
-                yield piece
-            left = None if left is None else left - len(piece)
-            if not query.follow or live is None or left == 0:
-                return
-            was_open = live.is_open
-            more = _whole_lines(file)
-            if not more:
-                if not was_open:
-                    return
+        earlier = old.read_bytes().split(b"\n")[:-1] if old.exists() else []
+        selected = b"".join(select_lines([*earlier, *_whole_lines(file)], query))
+        if selected:
+            yield selected
+        while query.follow and live is not None:
+            was_open, was_cut = live.is_open, live.cuts != cuts
+            if lines := _whole_lines(file):
+                yield b"".join(format_line(line, timestamps=query.timestamps) for line in lines)
+            elif was_cut:  # what was open is the old part now, read to its end
+                cuts = live.cuts
+                file = stack.enter_context(path.open("rb"))
+            elif was_open:
                 await live.wait_for_change()
-            selected = b"".join(format_line(line, timestamps=query.timestamps) for line in more)
+            else:
+                return
 
 
 def read_tail(path: Path, *, lines: int, limit_bytes: int) -> str:
