@@ -108,7 +108,7 @@ class Call:
         if kind in YAML_TYPES:
             return parse_yaml(text)
         if kind == protobuf.MEDIA_TYPE:
-            return parse_protobuf(text)
+            return protobuf.decode(text)
         if kind not in JSON_TYPES:
             raise errors.unsupported_media_type((*JSON_TYPES[:1], *YAML_TYPES[:1]))
         return decoding.parse_json(text)
@@ -118,7 +118,7 @@ class Call:
         text = await self.raw_body()
         found: Any = {}
         if self.content_type() == protobuf.MEDIA_TYPE and text:
-            found = parse_protobuf(text)
+            found = protobuf.decode(text)
         elif text.strip():
             found = decoding.parse_json(text)
         if not isinstance(found, dict):
@@ -132,14 +132,6 @@ class Call:
         if self.query.get("dryRun") == "All":
             found["dryRun"] = ["All"]
         return found
-
-
-def parse_protobuf(body: bytes) -> Object:
-    """An object in protobuf as its JSON form; raises StatusError 415."""
-    try:
-        return protobuf.decode(body)
-    except (protobuf.DecodeError, UnicodeDecodeError) as error:
-        raise errors.unsupported_media_type((*JSON_TYPES[:1], *YAML_TYPES[:1])) from error
 
 
 def number(text: str) -> int:

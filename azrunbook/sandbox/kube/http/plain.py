@@ -82,9 +82,9 @@ class Plain:
             return None
         body, etag = self._discovery.aggregated(version, is_core=is_core)
         headers = {"ETag": etag, "Vary": "Accept"}
-        if request.headers.get("If-None-Match", "") == etag:
-            return answers.respond(request, b"", status=304, headers=headers)
         kind = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+        if request.headers.get("If-None-Match", "") == etag:
+            return answers.respond(request, b"", status=304, content_type=kind, headers=headers)
         return answers.respond(request, body, content_type=kind, headers=headers)
 
     def _open_api(self, request: web.BaseRequest, rest: list[str]) -> web.Response:

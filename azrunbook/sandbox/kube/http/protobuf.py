@@ -1,221 +1,196 @@
-"""Request bodies in Kubernetes' protobuf encoding, for the kinds that typed Go clients send.
+"""Protobuf bodies of requests: kubectl and helm send some kinds in this form only.
 
-Law: pure. Answers are JSON, which every client that may send protobuf accepts too; but a body
-cannot be negotiated, and client-go (helm 4's release storage, leader elections, evictions) writes
-built-in kinds in protobuf. The envelope and the field numbers are those of ``generated.proto`` in
-k8s.io/api and k8s.io/apimachinery; a kind that is not in the table is refused with 415.
+Law: pure. Types come from the shapes, the numbers of the fields from `protobuf.json`: names in the
+order of their numbers, `N:name` where a number is skipped, `@(a,b)` for an inlined message.
+Answers are never protobuf; what is not in the table is refused with 415.
 """
 
 import base64
-import datetime as dt
+import datetime
+import functools
 import json
+import re
+import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from importlib import resources as package_files
+from typing import Any
 
+from azrunbook.sandbox.kube import definitions, errors, shapes
+from azrunbook.sandbox.kube.shapes import Form, Shape
+
+Object = dict[str, Any]
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
-_MAGIC = b"k8s\x00"
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-
-Kind = Literal["text", "bytes", "int", "bool", "time", "micro_time", "json", "message", "map"]
-
-
-class DecodeError(ValueError):
-    """Not the encoding, or not a kind that is known."""
+MAGIC = b"k8s\x00"
+Numbers = Mapping[int, Any]
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 
-@dataclass(frozen=True)
-class Field:
-    """One field: its JSON name, what it is, and the message or map value inside."""
-
-    name: str
-    kind: Kind = "text"
-    inner: str = ""
-    is_repeated: bool = False
-
-
-Message = Mapping[int, Field]
-
-_MESSAGES: Mapping[str, Message] = {
-    "ObjectMeta": {
-        1: Field("name"),
-        2: Field("generateName"),
-        3: Field("namespace"),
-        4: Field("selfLink"),
-        5: Field("uid"),
-        6: Field("resourceVersion"),
-        7: Field("generation", "int"),
-        8: Field("creationTimestamp", "time"),
-        9: Field("deletionTimestamp", "time"),
-        10: Field("deletionGracePeriodSeconds", "int"),
-        11: Field("labels", "map"),
-        12: Field("annotations", "map"),
-        13: Field("ownerReferences", "message", "OwnerReference", is_repeated=True),
-        14: Field("finalizers", is_repeated=True),
-        17: Field("managedFields", "message", "ManagedFieldsEntry", is_repeated=True),
-    },
-    "OwnerReference": {
-        1: Field("kind"),
-        3: Field("name"),
-        4: Field("uid"),
-        5: Field("apiVersion"),
-        6: Field("controller", "bool"),
-        7: Field("blockOwnerDeletion", "bool"),
-    },
-    "ManagedFieldsEntry": {
-        1: Field("manager"),
-        2: Field("operation"),
-        3: Field("apiVersion"),
-        4: Field("time", "time"),
-        6: Field("fieldsType"),
-        7: Field("fieldsV1", "json"),
-        8: Field("subresource"),
-    },
-    "Secret": {
-        1: Field("metadata", "message", "ObjectMeta"),
-        2: Field("data", "map", "bytes"),
-        3: Field("type"),
-        4: Field("stringData", "map"),
-        5: Field("immutable", "bool"),
-    },
-    "ConfigMap": {
-        1: Field("metadata", "message", "ObjectMeta"),
-        2: Field("data", "map"),
-        3: Field("binaryData", "map", "bytes"),
-        4: Field("immutable", "bool"),
-    },
-    "Namespace": {1: Field("metadata", "message", "ObjectMeta")},
-    "ServiceAccount": {1: Field("metadata", "message", "ObjectMeta")},
-    "Lease": {
-        1: Field("metadata", "message", "ObjectMeta"),
-        2: Field("spec", "message", "LeaseSpec"),
-    },
-    "LeaseSpec": {
-        1: Field("holderIdentity"),
-        2: Field("leaseDurationSeconds", "int"),
-        3: Field("acquireTime", "micro_time"),
-        4: Field("renewTime", "micro_time"),
-        5: Field("leaseTransitions", "int"),
-    },
-    "Eviction": {
-        1: Field("metadata", "message", "ObjectMeta"),
-        2: Field("deleteOptions", "message", "DeleteOptions"),
-    },
-    "DeleteOptions": {
-        1: Field("gracePeriodSeconds", "int"),
-        2: Field("preconditions", "message", "Preconditions"),
-        3: Field("orphanDependents", "bool"),
-        4: Field("propagationPolicy"),
-        5: Field("dryRun", is_repeated=True),
-    },
-    "Preconditions": {1: Field("uid"), 2: Field("resourceVersion")},
-}
-_TYPE_META: Message = {1: Field("apiVersion"), 2: Field("kind")}
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """Read an object as its JSON form.
-
-    Raises:
-        DecodeError: not this encoding, cut off, or of a kind that no known client sends.
-    """
-    if not body.startswith(_MAGIC):
-        raise DecodeError("provided data does not appear to be a protobuf message")
-    envelope = dict(_list_fields(body[len(_MAGIC) :]))
-    meta = _read(_TYPE_META, _bytes(envelope.get(1, b"")))
-    message = _MESSAGES.get(str(meta.get("kind", "")))
-    if message is None:
-        raise DecodeError(f"no protobuf schema for kind {meta.get('kind')!r}")
-    return {**meta, **_read(message, _bytes(envelope.get(2, b"")))}
-
-
-def _list_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field numbers with their wire values: numbers, or the bytes of what has a length."""
-    place = 0
-    while place < len(data):
-        key, place = _read_varint(data, place)
-        wire = key & 7
-        value: int | bytes
-        if wire == _VARINT:
-            value, place = _read_varint(data, place)
-        else:
-            size = {_FIXED64: 8, _FIXED32: 4}.get(wire)
-            if wire == _LENGTH:
-                size, place = _read_varint(data, place)
-            if size is None or place + size > len(data):
-                raise DecodeError(f"cut off or unknown wire type {wire}")
-            value, place = data[place : place + size], place + size
-        yield key >> 3, value
-
-
-def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+def _numbers(text: str, separator: str = " ") -> Numbers:
+    found: dict[int, Any] = {}
     number = 0
-    for shift in range(0, 70, 7):
-        if place >= len(data):
-            raise DecodeError("cut off in a number")
-        byte = data[place]
-        place += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
-            return number, place
-    raise DecodeError("a number of more than 64 bits")
-
-
-def _read(message: Message, data: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for number, value in _list_fields(data):
-        known = message.get(number)
-        if known is None:
+    for part in re.findall(r"@\([^)]*\)|[^ ]+", text) if separator == " " else text.split(","):
+        prefix, colon, name = part.partition(":")
+        if colon and prefix.isdigit():
+            number = int(prefix)
+            found[number] = name
             continue
-        if known.kind == "map":
-            found.setdefault(known.name, {}).update(_read_pair(known, value))
-            continue
-        item = _convert(known, value)
-        if known.is_repeated:
-            found.setdefault(known.name, []).append(item)
-        elif item not in ("", None):  # proto2 of Go writes empty strings; JSON leaves them out
-            found[known.name] = item
+        number += 1
+        found[number] = _numbers(part[2:-1], ",") if part.startswith("@") else part
     return found
 
 
-def _read_pair(known: Field, value: int | bytes) -> dict[str, str]:
-    pair = dict(_list_fields(_bytes(value)))
-    content = _bytes(pair.get(2, b""))
-    shown = base64.b64encode(content).decode() if known.inner == "bytes" else content.decode()
-    return {_bytes(pair.get(1, b"")).decode(): shown}
+@functools.cache
+def _tables() -> Mapping[str, Numbers]:
+    text = package_files.files(__package__).joinpath("protobuf.json").read_text()
+    return {name: _numbers(row) for name, row in json.loads(text).items()}
 
 
-def _convert(known: Field, value: int | bytes) -> Any:
-    match known.kind:
-        case "int":
-            number = int.from_bytes(value, "little") if isinstance(value, bytes) else value
-            return number - 2**64 if number >= 2**63 else number
-        case "bool":
-            return bool(value)
-        case "time" | "micro_time":
-            return _convert_time(_bytes(value), is_micro=known.kind == "micro_time")
-        case "json":
-            raw = dict(_list_fields(_bytes(value))).get(1, b"")
-            return json.loads(_bytes(raw) or b"null")
-        case "message":
-            return _read(_MESSAGES[known.inner], _bytes(value))
-        case "bytes":
-            return base64.b64encode(_bytes(value)).decode()
-        case _:
-            return _bytes(value).decode()
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position += 1
+        shift += 7
+        if byte < 0x80:  # noqa: PLR2004 - the last byte of a varint
+            return value, position
 
 
-def _convert_time(data: bytes, *, is_micro: bool) -> str | None:
-    parts = dict(_list_fields(data))
-    seconds, nanos = parts.get(1, 0), parts.get(2, 0)
-    if not isinstance(seconds, int) or not isinstance(nanos, int) or seconds >= 2**63:
-        return None  # Go's zero time, which JSON shows as null
-    instant = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    text = instant.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{nanos // 1000:06d}Z" if is_micro else f"{text}Z"
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and raw value of each field: a number, or bytes."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        kind = key & 7
+        if kind == VARINT:
+            value, position = _varint(data, position)
+            yield key >> 3, value
+        elif kind == BYTES:
+            size, position = _varint(data, position)
+            if position + size > len(data):
+                raise errors.bad_request("the protobuf body is cut off")
+            yield key >> 3, data[position : position + size]
+            position += size
+        elif kind == FIXED64:
+            yield key >> 3, struct.unpack("<d", data[position : position + 8])[0]
+            position += 8
+        elif kind == FIXED32:
+            yield key >> 3, struct.unpack("<f", data[position : position + 4])[0]
+            position += 4
+        else:
+            raise errors.bad_request("the protobuf body is malformed")
 
 
-def _bytes(value: int | bytes) -> bytes:
-    if isinstance(value, bytes):
+def _unsupported(what: str) -> errors.StatusError:
+    error = errors.unsupported_media_type()
+    error.message = (
+        f"{what} is not read from protobuf by this server; send JSON, or add its field numbers "
+        "to azrunbook/sandbox/kube/http/protobuf.json"
+    )
+    return error
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _time(data: bytes) -> str | None:
+    found = dict(_fields(data))
+    seconds = _signed(found.get(1, 0))
+    if not found:
+        return None
+    at = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    nanos = found.get(2, 0)
+    text = at.strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{nanos // 1000:06d}Z" if nanos else text + "Z"
+
+
+def _int_or_string(data: bytes) -> int | str:
+    found = dict(_fields(data))
+    if found.get(1, 0) == 1:
+        return bytes(found.get(3, b"")).decode()
+    return _signed(found.get(2, 0))
+
+
+def _scalar(shape: Shape, value: Any) -> Any:
+    form = shape.form
+    if form is Form.STRING:
+        return bytes(value).decode()
+    if form is Form.BYTES:
+        return base64.b64encode(value).decode()
+    if form is Form.INTEGER:
+        return _signed(value)
+    if form is Form.BOOLEAN:
+        return bool(value)
+    if form is Form.TIME:
+        return _time(value)
+    if form is Form.INT_OR_STRING:
+        return _int_or_string(value)
+    if form is Form.QUANTITY:
+        return bytes(dict(_fields(value)).get(1, b"0")).decode()
+    if form is Form.NUMBER:
         return value
-    raise DecodeError("a number where a text or a message was expected")
+    raw = dict(_fields(value)).get(1, b"")
+    return json.loads(raw) if raw else {}
+
+
+def _value(shape: Shape, value: Any) -> Any:
+    return _struct(shape, value) if shape.form is Form.STRUCT else _scalar(shape, value)
+
+
+def _put(found: Object, shape: Shape, name: str, value: Any) -> None:
+    field = shape.fields[name]
+    element = field.element or shapes.ANY
+    if field.form is Form.LIST:
+        found.setdefault(name, []).append(_value(element, value))
+    elif field.form is Form.MAP:
+        pair = dict(_fields(value))
+        key = bytes(pair.get(1, b"")).decode()
+        found.setdefault(name, {})[key] = _value(element, pair.get(2, b""))
+    else:
+        found[name] = _value(field, value)
+
+
+def _struct(shape: Shape, data: bytes) -> Object:
+    short = definitions.short_name(shape.name)
+    numbers = _tables().get(short)
+    if numbers is None:
+        raise _unsupported(short)
+    found: Object = {}
+    for number, value in _fields(data):
+        name = numbers.get(number)
+        if name is None:
+            raise _unsupported(f"field {number} of {short}")
+        if isinstance(name, str):
+            _put(found, shape, name, value)
+            continue
+        for inner, part in _fields(value):
+            if inner not in name:
+                raise _unsupported(f"field {number}.{inner} of {short}")
+            _put(found, shape, name[inner], part)
+    return found
+
+
+def decode(body: bytes) -> Object:
+    """The object in a body; raises StatusError 400 or 415."""
+    if not body.startswith(MAGIC):
+        raise errors.bad_request("provided data does not appear to be a protobuf message")
+    try:
+        outer = dict(_fields(body[len(MAGIC) :]))
+        kind_parts = dict(_fields(outer.get(1, b"")))
+        api_version = bytes(kind_parts.get(1, b"")).decode()
+        kind = bytes(kind_parts.get(2, b"")).decode()
+        found = _struct(_shape(api_version, kind), outer.get(2, b""))
+    except (IndexError, struct.error, UnicodeDecodeError, TypeError):
+        raise errors.bad_request("the protobuf body is malformed") from None
+    return {"apiVersion": api_version, "kind": kind, **found}
+
+
+def _shape(api_version: str, kind: str) -> Shape:
+    if kind == "DeleteOptions":
+        return shapes.defined(META + kind)
+    shape = shapes.for_kind(api_version, kind)
+    if shape.form is not Form.STRUCT:
+        raise _unsupported(f"{kind} of {api_version}")
+    return shape
