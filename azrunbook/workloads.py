@@ -15,6 +15,9 @@ from azrunbook import errors, wait
 
 _CONNECT_SECONDS, _READ_SECONDS = 5, 20
 _LOOK_SECONDS = 0.3
+# Written by Helm itself; the label of the same meaning is up to the chart (the official Traefik
+# chart adds the namespace to it).
+_RELEASE_ANNOTATION = "meta.helm.sh/release-name"
 _RELEASE_LABEL = "app.kubernetes.io/instance"
 _POOL_LABELS = ("kubernetes.azure.com/agentpool", "agentpool")
 _ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -113,12 +116,16 @@ class Workloads:
             f"deployments of {release}",
             self._apps.list_namespaced_deployment,
             namespace,
-            label_selector=f"{_RELEASE_LABEL}={release}",
+            label_selector="app.kubernetes.io/managed-by=Helm",
         )
-        return tuple(map(_describe_deployment, found["items"]))
+        return tuple(
+            _describe_deployment(one)
+            for one in found["items"]
+            if one["metadata"].get("annotations", {}).get(_RELEASE_ANNOTATION) == release
+        )
 
     def list_pods(self, namespace: str, *, release: str) -> tuple[Pod, ...]:
-        """List the pods of a Helm release."""
+        """List the pods whose chart labels them with the release's name, as most charts do."""
         found = self._ask(
             f"pods of {release}",
             self._core.list_namespaced_pod,
