@@ -1,20 +1,24 @@
-"""The runbook's ARM adapters, connected to an ARM server in a background thread."""
+"""The runbook's adapters, connected to servers of the sandbox in background threads."""
 
 import asyncio
 import dataclasses
 import gc
 import io
+import ipaddress
+import socket
 import tarfile
 import threading
 import uuid
 from pathlib import Path
 
 import pytest
+import yaml
 from azure.identity import ClientSecretCredential
 
 from azrunbook import aks, arm as arm_adapter, estate, front_door, images, resources
 from azrunbook.resources import edge, model, registry
 from azrunbook.sandbox import arm, tls
+from azrunbook.sandbox.kube import cluster as kube
 
 POLLING_SECONDS = 0.05
 
@@ -180,3 +184,55 @@ def provisioned(azure, dv):
         for one in wave:
             azure.put(one)
     return azure
+
+
+@dataclasses.dataclass
+class Kube:
+    """One emulated cluster without nodes, and where to reach it."""
+
+    cluster: kube.Cluster
+    loop: asyncio.AbstractEventLoop
+    kubeconfig: Path
+    context: str = "east"
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def call(self, function, *args, **options):
+        """Run a plain function on the cluster's loop."""
+
+        async def run():
+            return function(*args, **options)
+
+        return self.run(run())
+
+
+@pytest.fixture
+def kube_cluster(tmp_path):
+    """A cluster's API server and controllers in a background thread."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = kube.ClusterConfig(
+        name="aks",
+        location="eastus",
+        version="1.36.2",
+        address="127.0.0.1",
+        port=port,
+        service_addresses=ipaddress.IPv4Network("127.77.2.0/23"),
+        load_balancer_addresses=ipaddress.IPv4Network("127.77.1.0/24"),
+    )
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    path = tmp_path / "kubeconfig"
+    running = Kube(kube.Cluster(config, tls.Authority()), loop, path)
+    running.run(running.cluster.start())
+    path.write_text(yaml.safe_dump(running.cluster.kubeconfig("me", ["system:masters"], "east")))
+    path.chmod(0o600)
+    yield running
+    running.run(running.cluster.stop())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+    gc.collect()
