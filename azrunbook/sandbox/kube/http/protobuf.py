@@ -160,6 +160,8 @@ def _struct(shape: Shape, data: bytes) -> Object:
     found: Object = {}
     for number, value in _fields(data):
         name = numbers.get(number)
+        if name is None and short.endswith("Status"):
+            continue  # clients send the zeros of a status that this endpoint resets anyway
         if name is None:
             raise _unsupported(f"field {number} of {short}")
         if isinstance(name, str):

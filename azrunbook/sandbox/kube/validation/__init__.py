@@ -51,7 +51,7 @@ def update_causes(
     resource: Resource, obj: Object, old: Object, subresource: str | None
 ) -> list[errors.Cause]:
     """Why a change is refused; empty when it is fine."""
-    found = metadata.update(obj, old)
+    found = metadata.update(resource, obj, old)
     if subresource not in (None, "scale"):
         return found + (_content(resource, obj) if resource.custom is not None else [])
     if resource.storage == "pods":

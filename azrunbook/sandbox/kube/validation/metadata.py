@@ -35,10 +35,10 @@ def create(resource: Resource, obj: Object) -> list[Cause]:
         found.append(causes.required("metadata.name", "name or generateName is required"))
     elif not prefix or not found:
         found += [causes.invalid("metadata.name", name, why) for why in rule(name)]
-    return found + _parts(metadata)
+    return found + _parts(resource, metadata)
 
 
-def _parts(metadata: Object) -> list[Cause]:
+def _parts(resource: Resource, metadata: Object) -> list[Cause]:
     found = labels(metadata.get("labels"), "metadata.labels")
     found += annotations(metadata.get("annotations"), "metadata.annotations")
     found += _owners(metadata.get("ownerReferences") or [])
@@ -46,10 +46,16 @@ def _parts(metadata: Object) -> list[Cause]:
         where = f"metadata.finalizers[{index}]"
         problems = names.qualified(name)
         found += [causes.invalid(where, name, why) for why in problems]
-        if not problems and "/" not in name and name not in STANDARD_FINALIZERS:
+        is_plain = "/" not in name and name not in STANDARD_FINALIZERS
+        if not problems and is_plain and not _is_extension(resource):
             why = "name is neither a standard finalizer name nor is it fully qualified"
             found.append(causes.invalid(where, name, why))
     return found
+
+
+def _is_extension(resource: Resource) -> bool:
+    """Definitions and custom resources may have finalizers without a prefix."""
+    return resource.custom is not None or resource.group == "apiextensions.k8s.io"
 
 
 def labels(found: Object | None, where: str) -> list[Cause]:
@@ -98,7 +104,7 @@ def _owners(owners: list[Object]) -> list[Cause]:
     return found
 
 
-def update(obj: Object, old: Object) -> list[Cause]:
+def update(resource: Resource, obj: Object, old: Object) -> list[Cause]:
     """Why a change of metadata is refused."""
     metadata, before = obj["metadata"], old["metadata"]
     found: list[Cause] = []
@@ -115,4 +121,4 @@ def update(obj: Object, old: Object) -> list[Cause]:
     for key in ("name", "namespace", "uid"):
         if metadata.get(key) != before.get(key):
             found += causes.unchanged(f"metadata.{key}", metadata.get(key), before.get(key))
-    return found + _parts(metadata)
+    return found + _parts(resource, metadata)
