@@ -13,7 +13,7 @@ from typing import Any
 from azrunbook.sandbox import tls
 from azrunbook.sandbox.kube import admission, registry, resources, server, store
 from azrunbook.sandbox.kube.access import authentication, bootstrap
-from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
+from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, hpa, loop
 
 Object = dict[str, Any]
 
@@ -35,8 +35,15 @@ class ClusterConfig:
 class Cluster:
     """A Kubernetes cluster without nodes; node agents join over HTTP."""
 
-    def __init__(self, config: ClusterConfig, authority: tls.Authority) -> None:
+    def __init__(
+        self,
+        config: ClusterConfig,
+        authority: tls.Authority,
+        metrics: hpa.Metrics | None = None,
+    ) -> None:
+        """`metrics` says what a pod uses; without it nothing is scaled by itself."""
         self.config = config
+        self._metrics = metrics
         self._authority = authority
         self.registry = registry.Registry(
             resources.ResourceTable(), store.Store(), admission.Admission(config.service_addresses)
@@ -71,6 +78,7 @@ class Cluster:
             ca_pem=self._authority.certificate_pem,
             load_balancer_addresses=self.config.load_balancer_addresses,
             timing=self.config.timing,
+            metrics=self._metrics,
         )
         self._loop = loop.Loop(self.registry, controllers)
         await self._loop.start()

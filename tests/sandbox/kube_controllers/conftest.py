@@ -24,7 +24,13 @@ class World:
             resources.ResourceTable(), store.Store(), admission.Admission(SERVICE_ADDRESSES)
         )
         self.access = access.Access(self.registry, events.Recorder(self.registry))
-        self.timing = assembly.Timing(node_grace_seconds=60, orphan_quarantine_seconds=0.1)
+        self.timing = assembly.Timing(
+            node_grace_seconds=60,
+            orphan_quarantine_seconds=0.1,
+            namespace_grace_seconds=0,
+            autoscaler_period_seconds=0.05,
+        )
+        self.usage = {}
         self.loop = None
         self.ready_kubelets = True
         self._kubelet = None
@@ -43,6 +49,7 @@ class World:
             ca_pem=b"bundle",
             load_balancer_addresses=ipaddress.ip_network("127.9.1.0/24"),
             timing=self.timing,
+            metrics=lambda _namespace, pod: self.usage.get(pod),
         )
         self.loop = loop.Loop(self.registry, controllers)
         await self.loop.start()

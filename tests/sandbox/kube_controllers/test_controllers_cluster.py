@@ -1,5 +1,7 @@
 """Namespaces, garbage, services, scheduling, budgets and nodes over a registry."""
 
+import dataclasses
+
 import pytest
 
 from azrunbook.sandbox.kube import errors
@@ -207,7 +209,7 @@ async def test_budget_counts_and_guards_its_pods(world):
 async def test_silent_node_is_tainted_and_its_pods_move(world):
     """Without a sign of life a node becomes Unknown; pods leave when their toleration ends."""
     await world.stop()
-    world.timing = type(world.timing)(node_grace_seconds=0.3, orphan_quarantine_seconds=0.1)
+    world.timing = dataclasses.replace(world.timing, node_grace_seconds=0.3)
     key = "node.kubernetes.io/unreachable"
     tolerations = [
         {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
@@ -264,3 +266,40 @@ async def test_any_kind_of_dependent_is_collected(world):
     assert world.find("secrets", "mine")
     world.delete("configmaps", "owner")
     await world.until(lambda: world.find("secrets", "mine") is None)
+
+
+def definition(world):
+    """A CustomResourceDefinition of namespaced widgets."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True}
+    spec = {
+        "group": "shop.example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+        "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],
+    }
+    return world.make("customresourcedefinitions", "widgets.shop.example.com", spec=spec)
+
+
+async def test_custom_resources_own_and_go_with_their_namespace(world):
+    """A kind that is defined, withdrawn and defined again takes part in garbage collection."""
+    for _ in range(2):
+        definition(world)
+        await world.until(lambda: world.registry.resources.find("shop.example.com", "widgets"))
+        world.make("namespaces", "shop")
+        widget = world.make("widgets", "w", "shop")
+        reference = {
+            "apiVersion": "shop.example.com/v1",
+            "kind": "Widget",
+            "name": "w",
+            "uid": widget["metadata"]["uid"],
+        }
+        world.make("configmaps", "mine", "shop", metadata={"ownerReferences": [reference]})
+        await world.settle()
+        world.delete("widgets", "w", "shop")
+        await world.until(lambda: world.find("configmaps", "mine", "shop") is None)
+        world.make("widgets", "left", "shop")
+        world.delete("namespaces", "shop")
+        await world.until(lambda: world.find("namespaces", "shop", None) is None)
+        world.delete("customresourcedefinitions", "widgets.shop.example.com")
+        await world.until(lambda: not world.registry.resources.find("shop.example.com", "widgets"))

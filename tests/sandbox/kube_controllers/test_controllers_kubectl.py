@@ -106,7 +106,12 @@ async def test_service_has_address_and_endpoints(shop):
 async def test_deleting_the_namespace_returns_when_all_is_gone(shop):
     """`kubectl delete namespace` waits until nothing is left."""
     await shop("apply -f -", MANIFEST)
-    await shop("delete namespace shop --timeout=20s")
+    line = "create configmap late --dry-run=client -o yaml"
+    late = await shop(line)
+    await shop("delete namespace shop --wait=false")
+    with pytest.raises(AssertionError, match="because it is being terminated"):
+        await shop("create -f -", late)
+    await shop("wait namespace/shop --for=delete --timeout=20s")
     assert "shop" not in await shop("get namespaces -o name")
 
 

@@ -1,6 +1,7 @@
 """DaemonSets, StatefulSets, Jobs and CronJobs over a registry."""
 
 import datetime as dt
+from fractions import Fraction
 
 from azrunbook.sandbox.kube import times
 
@@ -179,3 +180,39 @@ async def test_cron_job_makes_a_job_when_due(world):
     (found,) = await world.until(lambda: world.list("jobs"))
     scheduled = times.parse(world.find("cronjobs", "tick")["status"]["lastScheduleTime"])
     assert found["metadata"]["name"] == f"tick-{int(scheduled.timestamp()) // 60}"
+
+
+def autoscaler(world, **spec):
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    metrics = [{"type": "Resource", "resource": resource}]
+    parts = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 5, "metrics": metrics}
+    return world.make("horizontalpodautoscalers", "web", spec={**parts, **spec})
+
+
+async def test_autoscaler_grows_with_use_up_to_its_maximum(world):
+    """Pods at 200 % of their request lead to the maximum, said in conditions and events."""
+    resources = {"requests": {"cpu": "100m"}}
+    containers = [{"name": "c", "image": "app:1", "resources": resources}]
+    world.deployment("web", replicas=1, template_spec={"containers": containers})
+    await world.until(lambda: world.is_complete("web"))
+    world.usage = {world.list("pods")[0]["metadata"]["name"]: {"cpu": Fraction(1, 5)}}
+    autoscaler(world, maxReplicas=3)
+    await world.until(lambda: world.find("deployments", "web")["spec"]["replicas"] == 3)
+    limited = world.condition("horizontalpodautoscalers", "web", "ScalingLimited")
+    assert limited["reason"] == "TooManyReplicas"
+    assert world.events("SuccessfulRescale")[0] == (
+        "New size: 3; reason: cpu resource utilization (percentage of request) above target"
+    )
+
+
+async def test_autoscaler_without_metrics_says_so_and_leaves_the_size(world):
+    """Nothing measured, nothing scaled."""
+    world.deployment("web", replicas=2)
+    await world.until(lambda: world.is_complete("web"))
+    autoscaler(world)
+    found = await world.until(
+        lambda: world.condition("horizontalpodautoscalers", "web", "ScalingActive")
+    )
+    assert (found["status"], found["reason"]) == ("False", "FailedGetResourceMetric")
+    assert world.find("deployments", "web")["spec"]["replicas"] == 2

@@ -15,6 +15,7 @@ from azrunbook.sandbox.kube.controllers import (
     endpoint_slices,
     events,
     garbage,
+    hpa,
     job,
     loop,
     namespace,
@@ -34,6 +35,8 @@ class Timing:
 
     node_grace_seconds: float = 50.0
     orphan_quarantine_seconds: float = 40.0
+    namespace_grace_seconds: float = 5.0
+    autoscaler_period_seconds: float = 15.0
 
 
 def make_controllers(
@@ -42,10 +45,11 @@ def make_controllers(
     ca_pem: bytes,
     load_balancer_addresses: ipaddress.IPv4Network,
     timing: Timing,
+    metrics: hpa.Metrics | None,
 ) -> list[loop.Controller]:
     """All controllers of one cluster."""
     return [
-        namespace.NamespaceController(cluster),
+        namespace.NamespaceController(cluster, grace_seconds=timing.namespace_grace_seconds),
         service_accounts.ServiceAccountController(cluster, ca_pem),
         deployment.DeploymentController(cluster),
         replicaset.ReplicaSetController(cluster),
@@ -64,5 +68,6 @@ def make_controllers(
         node_lifecycle.OrphanedPodController(
             cluster, quarantine_seconds=timing.orphan_quarantine_seconds
         ),
+        hpa.AutoscalerController(cluster, metrics, period_seconds=timing.autoscaler_period_seconds),
         events.EventExpiry(cluster.registry, cluster.clock),
     ]

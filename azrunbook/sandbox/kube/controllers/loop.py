@@ -9,7 +9,7 @@ sees and writes one consistent state; between two the event loop gets its turn.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -137,7 +137,7 @@ class Loop:
         self._controllers = controllers
         self._tasks: list[asyncio.Task[None]] = []
         self._queues: list[WorkQueue] = []
-        self._watched: set[str] = set()
+        self._watches: dict[str, tuple[resources.Resource, asyncio.Task[None]]] = {}
         self._generation = -1
 
     async def start(self) -> None:
@@ -146,18 +146,18 @@ class Loop:
             queue = WorkQueue()
             self._queues.append(queue)
             self._run(_work(controller, queue), f"controller {controller.name}")
-        self._watch_new_resources()
+        self._watch_resources()
         self._run(self._follow_table(), "watch of the resource table")
 
     async def _follow_table(self) -> None:
-        """Some controllers watch every kind there is: look again when a kind is added."""
+        """Some controllers watch every kind there is: look again when one comes or goes."""
         definitions = self._registry.resources.get(
             "apiextensions.k8s.io", "customresourcedefinitions"
         )
         async for _ in self._registry.watch(definitions):
-            self._watch_new_resources()
+            self._watch_resources()
 
-    def _watch_new_resources(self) -> None:
+    def _watch_resources(self) -> None:
         if self._generation == self._registry.resources.generation:
             return
         self._generation = self._registry.resources.generation
@@ -166,10 +166,15 @@ class Loop:
             for watch in controller.watches():
                 heard_by = listeners.setdefault(watch.resource.storage, [])
                 heard_by.append((queue, watch))
+        served = {storage: heard_by[0][1].resource for storage, heard_by in listeners.items()}
+        for storage, (resource, task) in list(self._watches.items()):
+            if served.get(storage) is not resource:  # withdrawn, or defined anew
+                task.cancel()
+                del self._watches[storage]
         for storage, heard_by in listeners.items():
-            if storage not in self._watched:
-                self._watched.add(storage)
-                self._run(self._watch(heard_by), f"watch of {storage}")
+            if storage not in self._watches:
+                task = self._run(self._watch(heard_by), f"watch of {storage}")
+                self._watches[storage] = (served[storage], task)
 
     async def stop(self) -> None:
         """End every task and timer; objects stay as they are."""
@@ -180,26 +185,24 @@ class Loop:
             queue.close()
         self._tasks.clear()
         self._queues.clear()
-        self._watched.clear()
+        self._watches.clear()
         self._generation = -1
 
-    def _run(self, coroutine: Any, name: str) -> None:
-        self._tasks.append(asyncio.create_task(coroutine, name=name))
+    def _run(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine, name=name)
+        self._tasks.append(task)
+        return task
 
     async def _watch(self, listeners: Listeners) -> None:
         resource = listeners[0][1].resource
         seen: dict[Key, Object] = {}
-        is_served = True
-        while is_served:
+        while True:
             try:
                 async for event in self._registry.watch(resource):
                     _dispatch(event.type, event.object, seen, listeners)
             except errors.StatusError as error:
                 log.info("the watch of %s starts again: %s", resource.plural, error)
             await asyncio.sleep(FIRST_BACK_OFF_SECONDS)
-            table = self._registry.resources
-            is_served = table.find(resource.group, resource.plural) is not None
-        self._watched.discard(resource.storage)
 
 
 def _dispatch(

@@ -2,7 +2,8 @@
 
 Law: pods first and everything else once they are gone (the order of the real controller since
 1.33), so that a pod never outlives its ServiceAccount or NetworkPolicy. What finalizers hold back
-is said in the conditions.
+is said in the conditions. Like the real one it lets a namespace be Terminating for 5 s before it
+begins, so that every client sees the refusal of new content.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from azrunbook.sandbox.kube import errors, resources
-from azrunbook.sandbox.kube.controllers import conditions, contents, loop
+from azrunbook.sandbox.kube.controllers import conditions, contents, loop, moments
 from azrunbook.sandbox.kube.controllers.access import Access
 
 Object = dict[str, Any]
@@ -23,8 +24,9 @@ class NamespaceController:
 
     name = "namespace"
 
-    def __init__(self, cluster: Access) -> None:
+    def __init__(self, cluster: Access, *, grace_seconds: float) -> None:
         self._cluster = cluster
+        self._grace_seconds = grace_seconds
         self._namespaces = cluster.resource("", "namespaces")
         self._leaving: set[str] = set()
 
@@ -47,6 +49,13 @@ class NamespaceController:
             return None
         if FINALIZER not in (namespace["spec"].get("finalizers") or ()):
             return None
+        left_seconds = moments.seconds_until(
+            namespace["metadata"]["deletionTimestamp"],
+            plus_seconds=self._grace_seconds,
+            at=self._cluster.clock(),
+        )
+        if left_seconds > 0:
+            return left_seconds
         self._leaving.add(key[1])
         self._empty(key[1])
         left = self._remaining(key[1])
