@@ -206,7 +206,7 @@ class Project:
         return self.wait_for(look)[0]
 
     def list_processes(self):
-        """Living processes that were started for this project (by its folder in their environment)."""
+        """Living processes of this project, known by its folder in their environment."""
         mark = f"WORLD={self.world}".encode()
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
