@@ -18,11 +18,15 @@ import io
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 ADDRESS = os.environ.get("AZRUNBOOK_POD_ADDRESS", "")
 MOUNTS = json.loads(os.environ.get("AZRUNBOOK_POD_MOUNTS") or "{}")
+# Already real: a volume, the image's tree, the interpreter. Where the sandbox itself stands under
+# a mount path (a checkout in /tmp, an emptyDir on /tmp), these would be hidden by it.
+PLACES = [*json.loads(os.environ.get("AZRUNBOOK_POD_PLACES") or "[]"), sys.prefix, sys.base_prefix]
 
 _ANY = {"", "0.0.0.0"}  # noqa: S104 - compared, not bound
 _LOOPBACK = {"localhost", "127.0.0.1"}
@@ -40,11 +44,15 @@ def to_real_path(path: Any) -> Any:
     if isinstance(path, int) or path is None:
         return path
     text = os.fspath(path)
-    if isinstance(text, str) and text.startswith("/"):
+    if isinstance(text, str) and text.startswith("/") and not _is_in(text, PLACES):
         for mount, real in MOUNTS.items():
-            if text == mount or text.startswith(mount.rstrip("/") + "/"):
+            if _is_in(text, [mount]):
                 return real + "/" + text[len(mount) :].lstrip("/")
     return path
+
+
+def _is_in(path: str, folders: list[str]) -> bool:
+    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
 def _move_method(name: str, hosts: set[str]) -> None:
