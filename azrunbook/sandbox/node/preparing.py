@@ -34,9 +34,13 @@ async def prepare(
         ApiError: the API server refuses an answer.
     """
     check_user(pod, container, image)
-    inherited = {**image.env, **environment.describe_cluster(parts.client.access.url)}
+    inherited = dict(image.env)
     if place.kubeconfig is not None:
         inherited["KUBECONFIG"] = str(place.kubeconfig)
+    if place.kubeconfig is None or image.sites:
+        # These send a client to the token's files at their fixed path, which only Python finds
+        # here; every other one is better off with KUBECONFIG alone.
+        inherited |= environment.describe_cluster(parts.client.access.url)
     try:
         env = await environment.build_environment(
             with_addresses(pod, place.address, parts.config.address),

@@ -168,6 +168,7 @@ BINDINGS = {
     "system:basic-user": ("system:basic-user", ["system:authenticated"]),
     "system:node": ("system:node", ["system:nodes"]),
 }
+USER_BINDINGS = {"system:node-proxier": ("system:node-proxier", ["system:kube-proxy"])}
 PRIORITIES = {
     "system-cluster-critical": (2_000_000_000, "Used for system critical pods."),
     "system-node-critical": (2_000_001_000, "Used for system critical pods that must not move."),
@@ -197,8 +198,8 @@ def _roles() -> list[Object]:
     return found
 
 
-def _binding(name: str, role: str, groups: list[str]) -> Object:
-    subjects = [{"kind": "Group", "apiGroup": GROUP, "name": group} for group in groups]
+def _binding(name: str, role: str, names: list[str], *, kind: str = "Group") -> Object:
+    subjects = [{"kind": kind, "apiGroup": GROUP, "name": subject} for subject in names]
     reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
     return {
         "metadata": {"name": name, "labels": LABELS},
@@ -211,7 +212,8 @@ def seed(registry: "Registry") -> None:
     """Create what is missing of all this."""
     _ensure(registry, ("", "namespaces"), [{"metadata": {"name": name}} for name in NAMESPACES])
     _ensure(registry, (GROUP, "clusterroles"), _roles())
-    bindings = [_binding(name, role, groups) for name, (role, groups) in BINDINGS.items()]
+    bindings = [_binding(name, *bound) for name, bound in BINDINGS.items()]
+    bindings += [_binding(name, *bound, kind="User") for name, bound in USER_BINDINGS.items()]
     _ensure(registry, (GROUP, "clusterrolebindings"), bindings)
     classes = [
         {"metadata": {"name": name}, "value": value, "description": text}
