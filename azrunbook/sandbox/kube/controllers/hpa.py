@@ -94,6 +94,8 @@ class AutoscalerController:
                 f'{target["kind"].lower()}s "{target["name"]}" not found'
             )
             return self._said(status, "AbleToScale", False, "FailedGetScale", message)
+        text = "the HPA controller was able to get the target's current scale"
+        status = self._said(status, "AbleToScale", True, "SucceededGetScale", text)
         current = int(found["spec"].get("replicas", 1))
         status |= {"currentReplicas": current, "desiredReplicas": current}
         if current == 0:
@@ -107,13 +109,10 @@ class AutoscalerController:
         if proposals is None:
             metric = (scaler["spec"].get("metrics") or [{}])[0]
             name = (metric.get("resource") or {}).get("name", "cpu")
-            return self._said(
-                status,
-                "ScalingActive",
-                False,
-                "FailedGetResourceMetric",
-                _NO_METRICS.format(name=name),
-            )
+            message = _NO_METRICS.format(name=name)
+            reason = "FailedGetResourceMetric"
+            self._cluster.events.warning(scaler, reason, message, component=COMPONENT)
+            return self._said(status, "ScalingActive", False, reason, message)
         name, best = max(proposals, key=lambda one: one[1].replicas)
         status["currentMetrics"] = [
             {"type": "Resource", "resource": {"name": n, "current": p.current}}

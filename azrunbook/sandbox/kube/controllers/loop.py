@@ -154,8 +154,13 @@ class Loop:
         definitions = self._registry.resources.get(
             "apiextensions.k8s.io", "customresourcedefinitions"
         )
-        async for _ in self._registry.watch(definitions):
-            self._watch_resources()
+        while True:
+            try:
+                async for _ in self._registry.watch(definitions):
+                    self._watch_resources()
+            except errors.StatusError as error:
+                log.info("the watch of definitions starts again: %s", error)
+            await asyncio.sleep(FIRST_BACK_OFF_SECONDS)
 
     def _watch_resources(self) -> None:
         if self._generation == self._registry.resources.generation:
@@ -220,8 +225,11 @@ def _dispatch(
     else:
         seen[key] = obj
     for queue, watch in listeners:
-        for due in watch.keys(change):
-            queue.add(due)
+        try:
+            for due in watch.keys(change):
+                queue.add(due)
+        except Exception:  # one listener's mistake must not deafen the others
+            log.exception("a %s of %s was not understood. This is a bug.", kind, key)
 
 
 async def _work(controller: Controller, queue: WorkQueue) -> None:
