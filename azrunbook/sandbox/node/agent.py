@@ -45,6 +45,7 @@ class NodeAgent:
         self._client = api.ApiClient(access)
         self._images = image_store
         self._supervisor = supervisor
+        self._server = kubelet.KubeletServer(node, self.workers)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -60,8 +61,11 @@ class NodeAgent:
             self.config, self._client, self._images, self._supervisor, recorder
         )
         self._pool = addresses.AddressPool(self.config.pod_addresses, reserved=self.config.address)
-        self._server = kubelet.KubeletServer(self.config, self.workers)
-        port = await self._server.start()
+        try:
+            port = await self._server.start()
+        except OSError:
+            await self._client.close()
+            raise
         await self._register(port)
         recorder.normal(events.describe_node(self.config.name), "Starting", "Starting kubelet.")
         selector = f"spec.nodeName={self.config.name}"

@@ -99,6 +99,7 @@ class KubeletServer:
             if runner.run is not None and runner.run.pid is not None
         }
         groups = memory.list_groups(leaders)
+        self._last = {key: value for key, value in self._last.items() if int(key) in leaders}
         described: dict[str, list[config.Object]] = {uid: [] for uid in self._workers}
         for leader, (uid, name) in leaders.items():
             usage = memory.measure(groups.get(leader, ()))

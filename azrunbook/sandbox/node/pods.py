@@ -35,6 +35,10 @@ _SIMULATED: config.Object = {
     "reason": "NoCommand",
     "message": "a container of this pod has no process: its image cannot run here",
 }
+_SHUTDOWN = {
+    "reason": "Terminated",
+    "message": "Pod was terminated in response to imminent node shutdown.",
+}
 _LAST_WORDS_SECONDS = 2.0
 _ENDED = {"Succeeded", "Failed"}
 
@@ -51,10 +55,12 @@ class PodWorker:
         self._parts = parts
         self._pool = pool
         self._reporter = reports.StatusReporter(parts.client, pod, self._describe_status)
-        self._known = (pod.get("status") or {}).get("conditions") or []
+        # Our own last word, not the server's: a late echo of an older one must not undo it.
+        self._conditions: list[config.Object] = (pod.get("status") or {}).get("conditions") or []
         self._started_at = (pod.get("status") or {}).get("startTime")
         self._address = ""
         self._phase = ""
+        self._reason: config.Object = {}
         self._final = False
         self._is_initialized = False
         self._has_sandbox = False
@@ -65,6 +71,7 @@ class PodWorker:
         self._folder = root / "pods" / meta["uid"]
         self._logs = root / "logs" / f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
         self._tasks: list[asyncio.Task[None]] = []
+        self._living: asyncio.Task[None] | None = None
         if meta.get("deletionTimestamp"):
             self._deleted.set()
 
@@ -75,33 +82,24 @@ class PodWorker:
             self._deleted.set()
             return
         self.pod = pod
-        self._known = pod["status"].get("conditions") or self._known
+        if pod["spec"].get("readinessGates"):
+            self._changed()
         if pod["metadata"].get("deletionTimestamp"):
             self._deleted.set()
 
     async def run(self) -> None:
         """Live until the pod is gone from the API server."""
         reporting = asyncio.create_task(self._reporter.run())
-        living = asyncio.create_task(self._live())
-        self._tasks = [reporting, living]
+        self._living = asyncio.create_task(self._live())
+        self._tasks = [reporting, self._living]
         await self._deleted.wait()
-        await self.stop_containers(self._grace_seconds())
-        # The runners note how their containers ended, then there is nothing left to live for.
-        await asyncio.wait({living}, timeout=_LAST_WORDS_SECONDS)
+        await self._stop_containers()
         await self.abandon()
         self._final = True
         if not self._gone:
             await self._reporter.send()
             await self._reporter.remove()
         await self._clean_up()
-
-    async def stop_containers(self, grace_seconds: float) -> None:
-        """Stop main containers together, then sidecars from the last to the first."""
-        main = [r for r in self.runners.values() if r.record.kind == "main"]
-        rest = [r for r in self.runners.values() if r.record.kind != "main"]
-        await asyncio.gather(*(runner.stop(grace_seconds) for runner in main))
-        for runner in reversed(rest):
-            await runner.stop(grace_seconds)
 
     async def abandon(self) -> None:
         """The node is gone: no process stays, the API object stays as it is."""
@@ -114,11 +112,20 @@ class PodWorker:
 
     async def end_with_node(self) -> None:
         """The node shuts down in order: stop the containers, and say why."""
-        await self.stop_containers(self._grace_seconds())
+        await self._stop_containers()
         self._final = True
-        self._phase = "Failed"
+        self._phase, self._reason = "Failed", _SHUTDOWN
         await self._reporter.send()
         await self.abandon()
+
+    async def _stop_containers(self) -> None:
+        """Stop main containers together, then sidecars from the last to the first."""
+        main = [r for r in self.runners.values() if r.record.kind == "main"]
+        await asyncio.gather(*(runner.stop(self._grace_seconds()) for runner in main))
+        for runner in reversed([r for r in self.runners.values() if r.record.kind != "main"]):
+            await runner.stop(self._grace_seconds())
+        if self._living is not None:  # the runners still note how their containers ended
+            await asyncio.wait({self._living}, timeout=_LAST_WORDS_SECONDS)
 
     async def _live(self) -> None:
         if (self.pod.get("status") or {}).get("phase") in _ENDED:
@@ -234,19 +241,18 @@ class PodWorker:
             phase=phase,
             is_initialized=self._is_initialized,
             has_sandbox=self._has_sandbox and not self._final,
-            gates=recovery.read_gates(spec, self._known),
+            gates=recovery.read_gates(spec, self.pod.get("status", {}).get("conditions") or []),
         )
         if any(isinstance(r.run, running.SimulatedRun) for r in self.runners.values()):
             conditions.append(_SIMULATED)
-        self._known = statuses.stamp_conditions(conditions, self._known, clock.now()) + [
-            item for item in self._known if item["type"] not in {c["type"] for c in conditions}
-        ]
+        self._conditions = statuses.stamp_conditions(conditions, self._conditions, clock.now())
         return {
             "phase": phase,
-            "conditions": self._known[: len(conditions)],
+            "conditions": self._conditions,
             "hostIP": host,
             "hostIPs": [{"ip": host}],
             "startTime": self._started_at,
+            **self._reason,
             **recovery.describe_addresses(self._address, self.pod),
             **recovery.describe_records(self.records, spec),
         }

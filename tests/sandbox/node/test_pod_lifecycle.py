@@ -247,3 +247,42 @@ async def test_a_forced_deletion_ends_the_process_too(world, node, until):
     assert world.pod() is None
     await until(lambda: not world.supervisor.list_children())
     await until(lambda: not node.workers)
+
+
+async def test_an_orderly_shutdown_stops_the_pods_and_says_so(world, node, until):
+    """The containers end by SIGTERM, and the pod is Failed for good."""
+    world.create_pod(readinessProbe=READY)
+    await until(world.is_ready)
+    await node.stop(drain=True)
+    status = world.pod()["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "Terminated")
+    assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+    await node.start()
+    await until(lambda: node.workers)
+    assert world.supervisor.list_children() == []
+
+
+async def test_a_taken_port_is_an_error_of_the_start(world, node):
+    """A second agent on the same address does not come up, and can be stopped."""
+    with pytest.raises(OSError, match="address already in use"):
+        await world.start_node()
+    assert node.workers == {}
+
+
+@pytest.mark.usefixtures("node")
+async def test_a_readiness_gate_is_waited_for(world, until):
+    """The pod is ready when somebody has set the gate's condition."""
+    gate = "example.com/gate"
+    world.create_pod(readinessProbe=READY, spec={"readinessGates": [{"conditionType": gate}]})
+    await until(lambda: world.condition("ContainersReady") == "True")
+    assert world.is_ready() is False
+    patch = {"status": {"conditions": [{"type": gate, "status": "True"}]}}
+    world.registry.patch(
+        world.resource("pods"),
+        "default",
+        "web",
+        patch,
+        content_type="application/strategic-merge-patch+json",
+        subresource="status",
+    )
+    await until(world.is_ready)
