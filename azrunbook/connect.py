@@ -29,6 +29,7 @@ _SUBSCRIPTIONS_API = "2022-12-01"
 _CLUSTER_TYPE = "/providers/microsoft.containerservice/managedclusters/"
 _OPERATION_SECONDS = 1800.0
 _WORKERS = 8
+_KUBECONFIG_SECRETS = frozenset({"client-key-data", "token", "password"})
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 Tell = Callable[[str], None]
@@ -161,7 +162,7 @@ class Clients:
 
             text = self.clusters.get_credentials(declared.resource_group, self.estate.cluster.name)
             path = self._keep_kubeconfig(name, text)
-            context = str(yaml.safe_load(text)["current-context"])
+            context = _read_kubeconfig(text)
             self._regions[name] = RegionClients(
                 kubeconfig=path,
                 releases=releases.Releases(path, context, binaries.require("helm").path),
@@ -270,6 +271,15 @@ class Clients:
         }
         helm = binaries.find("helm")
         return Summary({**rows, "helm": f"{helm.version} ({helm.origin})" if helm else "missing"})
+
+
+def _read_kubeconfig(text: str) -> str:
+    """Register the secrets of a kubeconfig and return its current context."""
+    config = yaml.safe_load(text)
+    for user in config.get("users") or ():
+        for key in _KUBECONFIG_SECRETS & user["user"].keys():
+            secrets.register(str(user["user"][key]))
+    return str(config["current-context"])
 
 
 def connect(environment: str, target: str = "sandbox") -> Clients:
