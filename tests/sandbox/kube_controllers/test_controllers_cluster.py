@@ -1,10 +1,11 @@
 """Namespaces, garbage, services, scheduling, budgets and nodes over a registry."""
 
+import asyncio
 import dataclasses
 
 import pytest
 
-from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube import errors, times
 from azrunbook.sandbox.kube.subresources import pods as subresources
 from azrunbook.sandbox.kube.writes import Write
 
@@ -206,27 +207,56 @@ async def test_budget_counts_and_guards_its_pods(world):
         subresources.evict(world.registry, "default", second, {}, Write())
 
 
+async def keep_alive(world, *names):
+    """Heartbeats of these nodes, until cancelled."""
+    while True:
+        for name in names:
+            status = world.find("nodes", name, None)["status"]
+            (other,) = [c for c in status["conditions"] if c["type"] == "Ready"]
+            beat = {**other, "status": "True", "lastHeartbeatTime": f"{times.micro_stamp()}"}
+            body = {"status": {"conditions": [beat]}}
+            world.patch("nodes", name, body, subresource="status")
+        await asyncio.sleep(0.1)
+
+
+def taints(world, name):
+    found = world.find("nodes", name, None)["spec"].get("taints") or ()
+    return [(taint["key"], taint["effect"]) for taint in found]
+
+
+UNREACHABLE = "node.kubernetes.io/unreachable"
+
+
 async def test_silent_node_is_tainted_and_its_pods_move(world):
     """Without a sign of life a node becomes Unknown; pods leave when their toleration ends."""
+    at_once = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
+    world.deployment("web", replicas=3, template_spec={"tolerations": [{**at_once}]})
+    await world.until(lambda: world.is_complete("web"))
     await world.stop()
-    world.timing = dataclasses.replace(world.timing, node_grace_seconds=0.3)
-    key = "node.kubernetes.io/unreachable"
-    tolerations = [
-        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
-    ]
-    world.deployment("web", replicas=1, template_spec={"tolerations": tolerations})
+    world.timing = dataclasses.replace(world.timing, node_grace_seconds=0.5)
+    beats = asyncio.create_task(keep_alive(world, "node-2", "node-3"))
     await world.start()
-    await world.until(lambda: world.list("pods"))
-    taints = await world.until(
-        lambda: [
-            (t["key"], t["effect"])
-            for t in world.find("nodes", "node-1", None)["spec"].get("taints") or ()
-        ]
-    )
-    assert taints == [(key, "NoSchedule"), (key, "NoExecute")]
+    await world.until(lambda: len(taints(world, "node-1")) == 2)
+    assert taints(world, "node-1") == [(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")]
     ready = world.condition("nodes", "node-1", "Ready", None)
     assert (ready["status"], ready["reason"]) == ("Unknown", "NodeStatusUnknown")
-    await world.until(lambda: world.events("TaintManagerEviction"))
+    await world.until(
+        lambda: {p["spec"].get("nodeName") for p in world.list("pods")} == {"node-2", "node-3"}
+    )
+    assert world.events("TaintManagerEviction")
+    beats.cancel()
+
+
+async def test_no_pod_is_evicted_when_every_node_is_silent(world):
+    """With all nodes silent it is the control plane that is cut off: pods stay."""
+    await world.stop()
+    world.timing = dataclasses.replace(world.timing, node_grace_seconds=0.2)
+    await world.start()
+    await world.until(
+        lambda: all(
+            taints(world, f"node-{index}") == [(UNREACHABLE, "NoSchedule")] for index in (1, 2, 3)
+        )
+    )
 
 
 async def test_pods_of_a_removed_node_are_deleted(world):

@@ -25,14 +25,29 @@ _HEALTH_TAINTS = {NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_PRESSURES.values()}
 REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 
-def plan_taints(node: Object, *, at: str) -> list[Object]:
-    """The node's taints as its conditions and spec.unschedulable want them."""
+def readiness(node: Object) -> str:
+    """The status of the node's Ready condition; an empty string if it has none yet."""
+    ready = conditions.find(node.get("status", {}).get("conditions"), "Ready")
+    return str(ready["status"]) if ready is not None else ""
+
+
+def is_lost(node: Object) -> bool:
+    return readiness(node) in ("False", "Unknown")
+
+
+def plan_taints(node: Object, *, at: str, may_evict: bool = True) -> list[Object]:
+    """The node's taints as its conditions and spec.unschedulable want them.
+
+    `may_evict` is False when no node is ready: then it is the control plane that is cut off, and
+    pods are left where they are (documentation "Nodes", rate limits on eviction).
+    """
     status = node.get("status", {}).get("conditions") or ()
-    ready = conditions.find(status, "Ready")
     wanted: list[tuple[str, str]] = []
-    if ready is not None and ready["status"] != "True":
-        key = NOT_READY if ready["status"] == "False" else UNREACHABLE
-        wanted += [(key, "NoSchedule"), (key, "NoExecute")]
+    if is_lost(node):
+        key = NOT_READY if readiness(node) == "False" else UNREACHABLE
+        wanted.append((key, "NoSchedule"))
+        if may_evict:
+            wanted.append((key, "NoExecute"))
     for kind, key in _PRESSURES.items():
         if conditions.is_true(status, kind):
             wanted.append((key, "NoSchedule"))

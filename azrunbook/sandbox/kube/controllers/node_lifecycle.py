@@ -43,8 +43,17 @@ class NodeLifecycleController:
 
     def watches(self) -> Sequence[loop.Watch]:
         return [
-            loop.Watch(self._nodes, loop.own_key),
+            loop.Watch(self._nodes, self._of_node),
             loop.Watch(self._leases, _of_lease),
+        ]
+
+    def _of_node(self, change: loop.Change) -> Iterable[loop.Key]:
+        """A node that is lost or comes back matters to all: see plan_taints."""
+        states = {node_health.is_lost(state) for state in change.states}
+        if change.type == "MODIFIED" and len(states) == 1:
+            return loop.own_key(change)
+        return [loop.key_of(node) for node in self._cluster.registry.list(self._nodes)] + [
+            loop.key_of(change.object)
         ]
 
     def reconcile(self, key: loop.Key) -> float | None:
@@ -84,7 +93,9 @@ class NodeLifecycleController:
         return self._cluster.replace_status(self._nodes, {**node, "status": status})
 
     def _taint(self, node: Object) -> None:
-        wanted = node_health.plan_taints(node, at=self._cluster.now_text())
+        others = self._cluster.registry.list(self._nodes)
+        may_evict = not all(node_health.is_lost(other) for other in others)
+        wanted = node_health.plan_taints(node, at=self._cluster.now_text(), may_evict=may_evict)
         if wanted != (node.get("spec", {}).get("taints") or []):
             self._cluster.patch(self._nodes, node, {"spec": {"taints": wanted or None}})
 
