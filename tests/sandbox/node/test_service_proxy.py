@@ -1,8 +1,12 @@
 """Service addresses: who is listened for, and where connections go."""
 
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
+
+from azrunbook.sandbox.node import proxy
 
 READY = {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1}
 
@@ -85,3 +89,29 @@ async def test_a_load_balancer_address_is_listened_on(world, services, until):
     ip = await until(find_address)
     where = await until(lambda: services.find_listener(ip, 80))
     assert await ask_who(world, where) == "one"
+
+
+LOW_PORT = """
+import asyncio, os
+from azrunbook.sandbox.node import endpoints, forward, proxy
+async def main():
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    address = endpoints.Address("127.77.1.2", 80)
+    server = await proxy._listen(address, forward.Forwarder(()))
+    print(*server.sockets[0].getsockname())
+asyncio.run(main())
+"""
+
+
+async def test_an_ordinary_user_gets_another_port_for_a_low_one():
+    """On the same address; where the system allows low ports, it is the low one itself."""
+    source = str(Path(proxy.__file__).parents[3])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOW_PORT, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": source}
+    )
+    output, _ = await process.communicate()
+    ip, port = output.decode().split()
+    allowed = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()  # noqa: ASYNC240
+    assert ip == "127.77.1.2"
+    assert (port == "80") is (int(allowed) <= 80)
