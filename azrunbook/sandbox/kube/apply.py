@@ -82,8 +82,7 @@ def _merge_lists(shape: Shape, live: list[Any], applied: list[Any]) -> list[Any]
         if key not in order[position:]:
             continue
         stop = order.index(key) + 1
-        for name in order[position:stop]:
-            found.append(merge(element, before.get(name), wanted[name]))
+        found += [merge(element, before.get(name), wanted[name]) for name in order[position:stop]]
         position = stop
     found += [merge(element, before.get(name), wanted[name]) for name in order[position:]]
     return found
@@ -97,11 +96,9 @@ def prune(shape: Shape, value: Any, last: FieldSet, owned: FieldSet) -> Any:
             name = "f:" + key
             if name in last and name not in owned:
                 continue
-            if last.get(name) and not (name in owned and not owned[name]):
-                part = prune(fieldsets.child(shape, key), part, last[name], owned[name])
-            elif last.get(name):
-                part = prune(fieldsets.child(shape, key), part, last[name], {})
-            found[key] = part
+            below = last.get(name)
+            field = fieldsets.child(shape, key)
+            found[key] = prune(field, part, below, owned.get(name, {})) if below else part
         return found
     if isinstance(value, list) and fieldsets.is_granular(shape, value):
         element = shape.element or shapes.ANY
@@ -110,9 +107,8 @@ def prune(shape: Shape, value: Any, last: FieldSet, owned: FieldSet) -> Any:
             name = fieldsets.key_of(shape, item)
             if name in last and name not in owned:
                 continue
-            if last.get(name):
-                item = prune(element, item, last[name], owned.get(name, {}))
-            items.append(item)
+            below = last.get(name)
+            items.append(prune(element, item, below, owned.get(name, {})) if below else item)
         return items
     return value
 

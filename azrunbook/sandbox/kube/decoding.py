@@ -114,7 +114,7 @@ def _go_type(shape: Shape) -> str:
 
 
 def _mismatch(value: Any, shape: Shape, place: _Place) -> DecodeError:
-    kind = GO_NAMES.get(RepeatedKeys.__base__ if isinstance(value, dict) else type(value), "object")
+    kind = GO_NAMES.get(type(value), "object")
     if isinstance(value, float):
         kind = f"number {value}"
     owner = place.owner.rpartition(".")[2]
@@ -140,28 +140,32 @@ class Decoder:
     def struct(self, shape: Shape, value: Any, place: _Place) -> Object:
         if value is None:
             value = {}
-        if not isinstance(value, dict):
-            raise _mismatch(value, shape, place)
-        if isinstance(value, RepeatedKeys):
-            for name in value.names:
-                self.report.repeated(_join(place.path, name))
+        self._require_object(shape, value, place)
         found: Object = {}
         fields, go = shape.fields, shape.go
+        required: frozenset[str] = go.required if go else frozenset()
+        dropped: frozenset[str] = go.dropped if go else frozenset()
         for key, part in value.items():
             known = fields.get(key)
             if known is None:
                 if not shape.keeps_unknown:
                     self.report.unknown(_join(place.path, key))
                 continue
-            if part is None and (go is None or key not in go.required):
+            if part is None and key not in required:
                 continue
             decoded = self.decode(known, part, _join(place.path, key), shape.name)
-            if go is not None and key in go.dropped and _is_zero(decoded):
-                continue
-            found[key] = decoded
+            if not (key in dropped and _is_zero(decoded)):
+                found[key] = decoded
         if self.fill and go is not None:
             self._fill(shape, go, found)
         return found
+
+    def _require_object(self, shape: Shape, value: Any, place: _Place) -> None:
+        if not isinstance(value, dict):
+            raise _mismatch(value, shape, place)
+        if isinstance(value, RepeatedKeys):
+            for name in value.names:
+                self.report.repeated(_join(place.path, name))
 
     def _fill(self, shape: Shape, go: shapes.GoStruct, found: Object) -> None:
         for key in go.structs:
@@ -172,11 +176,7 @@ class Decoder:
                 found[key] = ZEROS.get(shape.fields[key].form)
 
     def map(self, shape: Shape, value: Any, place: _Place) -> Any:
-        if not isinstance(value, dict):
-            raise _mismatch(value, shape, place)
-        if isinstance(value, RepeatedKeys):
-            for name in value.names:
-                self.report.repeated(_join(place.path, name))
+        self._require_object(shape, value, place)
         element = shape.element or shapes.ANY
         if element.form is Form.STRING:
             for part in value.values():
@@ -292,7 +292,7 @@ ZEROS = {Form.STRING: "", Form.BYTES: "", Form.INTEGER: 0, Form.NUMBER: 0, Form.
 
 
 def _is_zero(value: Any) -> bool:
-    return not value and not isinstance(value, dict) or value == {}
+    return not value
 
 
 def _join(path: str, key: str) -> str:

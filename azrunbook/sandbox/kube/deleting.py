@@ -1,6 +1,6 @@
 """Deleting: grace, finalizers, propagation, preconditions."""
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ def _marked(resource: Resource, old: Object, finalizers: Sequence[str], grace: i
         metadata.pop("finalizers", None)
     is_new = not metadata.get("deletionTimestamp")
     if is_new or grace < int(metadata.get("deletionGracePeriodSeconds") or 0):
-        at = times.now() + datetime.timedelta(seconds=grace)
+        at = times.now() + dt.timedelta(seconds=grace)
         metadata["deletionTimestamp"] = times.stamp(at)
         metadata["deletionGracePeriodSeconds"] = grace
         if is_new and metadata.get("generation"):

@@ -47,9 +47,9 @@ def difference(left: FieldSet, right: FieldSet) -> FieldSet | None:
         elif key not in right:
             found[key] = part
         else:
-            rest = difference(part, right[key])
-            if rest is not None:
-                found[key] = rest
+            left_over = difference(part, right[key])
+            if left_over is not None:
+                found[key] = left_over
     return found or None
 
 

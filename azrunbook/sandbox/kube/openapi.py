@@ -142,7 +142,7 @@ def _operation(resource: Resource, verb: str, action: str, schema: str, extra: O
 
 def _body(media_types: Iterable[str], schema: str) -> Object:
     reference = {"schema": {"$ref": COMPONENTS + schema}}
-    return {"requestBody": {"content": {kind: reference for kind in media_types}}}
+    return {"requestBody": {"content": dict.fromkeys(media_types, reference)}}
 
 
 def _paths(resource: Resource, schema: str) -> Object:
@@ -261,9 +261,11 @@ class OpenApi:
 
     def _hash(self, group: str, version: str) -> str:
         text = [f"1.36.2/{group}/{version}"]
-        for resource in self._resources.in_version(group, version):
-            if resource.custom is not None:
-                text.append(json.dumps(resource.custom, sort_keys=True))
+        text += [
+            json.dumps(resource.custom, sort_keys=True)
+            for resource in self._resources.in_version(group, version)
+            if resource.custom is not None
+        ]
         return hashlib.sha512("\n".join(text).encode()).hexdigest().upper()
 
     def document(self, group: str, version: str) -> tuple[bytes, str] | None:

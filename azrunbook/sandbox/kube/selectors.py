@@ -45,6 +45,7 @@ def _compare(value: str, operator: str, bound: str) -> bool:
 
 
 TOKEN = re.compile(r"\s*(==|!=|[=!(),<>]|[^=!(),<>\s]+)")
+LONGEST = 63
 NAME = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 SYMBOLS = {"=", "==", "!=", "!", "(", ")", ",", "<", ">"}
 
@@ -130,23 +131,23 @@ class _Parser:
             raise self.fail(opening, "'('")
         found: list[str] = []
         while True:
-            token = self.next()
-            if token == ")":
-                return tuple([*found, ""] if not found else found)
-            if token == "":
+            word = self.next()
+            if word == ")":
+                return tuple(found or [""])
+            if word == "":
                 raise self.fail("", "',', or ')'")
-            if token == ",":
+            if word == ",":
                 continue
-            if token in SYMBOLS:
-                raise self.fail(token, "',', ')' or identifier")
-            check_value(token)
-            found.append(token)
+            if word in SYMBOLS:
+                raise self.fail(word, "',', ')' or identifier")
+            check_value(word)
+            found.append(word)
 
 
 def check_key(key: str) -> None:
     """Raise StatusError 400 unless the text may be a label's key."""
     prefix, slash, name = key.rpartition("/")
-    is_good = bool(name) and len(name) <= 63 and bool(NAME.fullmatch(name))
+    is_good = bool(name) and len(name) <= LONGEST and bool(NAME.fullmatch(name))
     if slash and not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", prefix):
         is_good = False
     if not is_good:
@@ -160,7 +161,7 @@ def check_key(key: str) -> None:
 
 def check_value(value: str) -> None:
     """Raise StatusError 400 unless the text may be a label's value."""
-    if len(value) > 63 or not NAME.fullmatch(value):
+    if len(value) > LONGEST or not NAME.fullmatch(value):
         raise errors.bad_request(
             f'unable to parse requirement: values[0][]: Invalid value: "{value}": a valid label '
             "must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "

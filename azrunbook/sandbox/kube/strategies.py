@@ -193,7 +193,7 @@ def _wants_other(resource: Resource, obj: Object, old: Object) -> bool:
         return True
     if resource.storage != "deployments.apps":
         return False
-    return _annotations(obj) != _annotations(old)
+    return bool(_annotations(obj) != _annotations(old))
 
 
 def _annotations(obj: Mapping[str, Any]) -> Any:

@@ -159,7 +159,7 @@ def _covers(rule: Object, action: Action, *, is_cluster_wide: bool) -> bool:
 
 
 def _has(values: list[str] | None, wanted: str) -> bool:
-    return bool(values) and (wanted in values or "*" in values)
+    return values is not None and (wanted in values or "*" in values)
 
 
 def denied(user: User, action: Action) -> errors.StatusError:

@@ -35,20 +35,26 @@ def usage(resource: Resource, obj: Object) -> dict[str, Fraction]:
     if resource.storage == "pods":
         if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             return {}
-        for container in spec.get("containers") or []:
-            for kind, amounts in (container.get("resources") or {}).items():
-                if kind not in ("requests", "limits"):
-                    continue
-                for name, value in amounts.items():
-                    key = f"{kind}.{name}"
-                    found[key] = found.get(key, Fraction(0)) + quantity(value)
-        for name in ("cpu", "memory"):
-            if f"requests.{name}" in found:
-                found[name] = found[f"requests.{name}"]
+        found.update(_computed(spec))
     if resource.storage == "services":
         kind = {"NodePort": "services.nodeports", "LoadBalancer": "services.loadbalancers"}
         if spec.get("type") in kind:
             found[kind[spec["type"]]] = one
+    return found
+
+
+def _computed(spec: Object) -> dict[str, Fraction]:
+    """The sums of requests and limits of a pod."""
+    found: dict[str, Fraction] = {}
+    for container in spec.get("containers") or []:
+        resources = container.get("resources") or {}
+        for kind in ("requests", "limits"):
+            for name, value in (resources.get(kind) or {}).items():
+                key = f"{kind}.{name}"
+                found[key] = found.get(key, Fraction(0)) + quantity(value)
+    for name in ("cpu", "memory"):
+        if f"requests.{name}" in found:
+            found[name] = found[f"requests.{name}"]
     return found
 
 

@@ -3,7 +3,7 @@
 Law: pure. CEL rules (`x-kubernetes-validations`) are kept in the definition, not evaluated.
 """
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,9 +21,7 @@ SKIPPED = ("apiVersion", "kind", "metadata")
 def validate(schema: Schema, obj: Object) -> list[Cause]:
     """Why an object does not fit; its type and metadata aside."""
     found: list[Cause] = []
-    for name in schema.get("required") or []:
-        if name not in obj:
-            found.append(causes.required(name))
+    found += [causes.required(name) for name in schema.get("required") or [] if name not in obj]
     for name, part in (schema.get("properties") or {}).items():
         if name in obj and name not in SKIPPED:
             found += _value(part, obj[name], name)
@@ -120,7 +118,7 @@ def _matches(pattern: str, value: str) -> bool:
 
 def _is_date(value: str) -> bool:
     try:
-        datetime.datetime.fromisoformat(value)
+        dt.datetime.fromisoformat(value)
     except ValueError:
         return False
     return True

@@ -101,6 +101,10 @@ def volume(part: Object) -> None:
             source["serviceAccountToken"].setdefault("expirationSeconds", TOKEN_SECONDS)
         for item in (source.get("downwardAPI") or {}).get("items") or []:
             field_ref(item)
+    _set_rare_volume(part)
+
+
+def _set_rare_volume(part: Object) -> None:
     if "hostPath" in part:
         part["hostPath"].setdefault("type", "")
     if "ephemeral" in part and "volumeClaimTemplate" in part["ephemeral"]:

@@ -21,15 +21,18 @@ class Target:
     is_watch: bool = False
 
 
-NAMESPACE_PARTS = frozenset({"status", "finalize"})
+NAMESPACE_PARTS = (["status"], ["finalize"])
+
+
+DISCOVERED = 2  # parts of /api/v1; a resource follows
 
 
 def parse(path: str) -> Target | None:
     """The target of a path; None for discovery, health and all else that is not a resource."""
     parts = [unquote(part) for part in path.strip("/").split("/")]
-    if parts[0] == "api" and len(parts) > 2:
+    if parts[0] == "api" and len(parts) > DISCOVERED:
         return _resource("", parts[1], parts[2:])
-    if parts[0] == "apis" and len(parts) > 3:
+    if parts[0] == "apis" and len(parts) > DISCOVERED + 1:
         return _resource(parts[1], parts[2], parts[3:])
     return None
 
@@ -37,11 +40,7 @@ def parse(path: str) -> Target | None:
 def _resource(group: str, version: str, parts: list[str]) -> Target:
     if parts[0] == "watch" and len(parts) > 1:
         return replace(_resource(group, version, parts[1:]), is_watch=True)
-    if (
-        parts[0] == "namespaces"
-        and len(parts) > 2
-        and not (len(parts) == 3 and parts[2] in NAMESPACE_PARTS)
-    ):
+    if parts[0] == "namespaces" and parts[2:] and parts[2:] not in NAMESPACE_PARTS:
         return _named(Target(group, version, parts[2], namespace=parts[1]), parts[3:])
     return _named(Target(group, version, parts[0]), parts[1:])
 

@@ -6,7 +6,7 @@ Answers are never protobuf; what is not in the table is refused with 415.
 """
 
 import base64
-import datetime
+import datetime as dt
 import functools
 import json
 import re
@@ -100,7 +100,7 @@ def _time(data: bytes) -> str | None:
     seconds = _signed(found.get(1, 0))
     if not found:
         return None
-    at = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    at = dt.datetime.fromtimestamp(seconds, dt.UTC)
     nanos = found.get(2, 0)
     text = at.strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{nanos // 1000:06d}Z" if nanos else text + "Z"
@@ -113,7 +113,7 @@ def _int_or_string(data: bytes) -> int | str:
     return _signed(found.get(2, 0))
 
 
-def _scalar(shape: Shape, value: Any) -> Any:
+def _scalar(shape: Shape, value: Any) -> Any:  # noqa: PLR0911 - one line per form
     form = shape.form
     if form is Form.STRING:
         return bytes(value).decode()

@@ -67,7 +67,7 @@ def _take_from_budget(registry: "Registry", pod: Object, *, is_dry: bool) -> Non
     healthy, wanted = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
     if not _is_ready(pod):
         policy = budget["spec"].get("unhealthyPodEvictionPolicy", "IfHealthyBudget")
-        if policy == "AlwaysAllow" or (healthy >= wanted and wanted > 0):
+        if policy == "AlwaysAllow" or (healthy >= wanted > 0):
             return
     name = budget["metadata"]["name"]
     if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):

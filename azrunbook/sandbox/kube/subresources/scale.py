@@ -2,8 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from azrunbook.sandbox.kube import creating, errors, patch as json_patches, patching, updating
-from azrunbook.sandbox.kube import selectors
+from azrunbook.sandbox.kube import (
+    creating,
+    errors,
+    patch as json_patches,
+    patching,
+    selectors,
+    updating,
+)
 from azrunbook.sandbox.kube.resources import Resource
 from azrunbook.sandbox.kube.tables.cells import path
 from azrunbook.sandbox.kube.writes import Write

@@ -1,6 +1,6 @@
 """The token subresource of service accounts."""
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from azrunbook.sandbox.kube import errors, times
@@ -51,7 +51,7 @@ def create(
     audiences = spec.get("audiences") or [ISSUER]
     bound = _bound(registry, namespace, spec.get("boundObjectRef"))
     token = authenticator.issue_token(account, seconds=seconds, audiences=audiences, bound=bound)
-    until = times.now() + datetime.timedelta(seconds=seconds)
+    until = times.now() + dt.timedelta(seconds=seconds)
     spec.update(expirationSeconds=seconds, audiences=list(audiences))
     spec.setdefault("boundObjectRef", None)
     return {

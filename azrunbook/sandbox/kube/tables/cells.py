@@ -12,7 +12,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 YEAR = DAY * 365
 
 
-def human(seconds: float) -> str:
+def human(seconds: float) -> str:  # noqa: PLR0911 - one line per range
     """A duration as kubectl shows ages: two units when small, one when large."""
     total = int(seconds)
     if total < -1:

@@ -178,7 +178,8 @@ def volume(obj: Object) -> list[Any]:
 
 
 def quota(obj: Object) -> list[Any]:
-    requests, limits = [], []
+    requests: list[str] = []
+    limits: list[str] = []
     used = path(obj, "status.used", {})
     for name, hard in sorted(path(obj, "status.hard", {}).items()):
         text = f"{name}: {used.get(name, '0')}/{hard}"

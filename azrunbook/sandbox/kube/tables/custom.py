@@ -50,7 +50,7 @@ def columns(resource: Resource) -> list[Object]:
 
 def cells(resource: Resource, obj: Object) -> list[Any]:
     """The values of the columns after the name."""
-    found = []
+    found: list[Any] = []
     for column in _printer_columns(resource):
         values = read(obj, column["jsonPath"])
         if not values:

@@ -111,7 +111,7 @@ def _parameter_ref(obj: Object) -> str:
     found = path(obj, "spec.paramRef")
     if not found:
         return "<unset>"
-    return f"{found['namespace']}/{found['name']}" if found.get("namespace") else found["name"]
+    return f"{found['namespace']}/{found['name']}" if found.get("namespace") else str(found["name"])
 
 
 def _api_service(obj: Object) -> str:
@@ -123,7 +123,7 @@ def _available(obj: Object) -> str:
     for part in path(obj, "status.conditions", []):
         if part["type"] == "Available":
             reason = f" ({part.get('reason', '')})" if part["status"] != "True" else ""
-            return part["status"] + reason
+            return str(part["status"]) + reason
     return "Unknown"
 
 

@@ -124,7 +124,7 @@ def _metric(spec: Object, status: Object | None) -> str:
     kind = spec["type"]
     source = spec.get(kind[0].lower() + kind[1:]) or {}
     target = source.get("target") or {}
-    current = {}
+    current: Object = {}
     if status is not None:
         current = (status.get(kind[0].lower() + kind[1:]) or {}).get("current") or {}
     name = source.get("name") or (source.get("metric") or {}).get("name", "")

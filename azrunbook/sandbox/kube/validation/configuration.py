@@ -44,9 +44,8 @@ def secret(obj: Object) -> list[Cause]:
     found = _keys(data, "data")
     if sum(len(value) * 3 // 4 for value in data.values()) > SIZE_BYTES:
         found.append(causes.too_long("data", SIZE_BYTES))
-    for key in NEEDED_KEYS.get(str(kind), ()):
-        if key not in data:
-            found.append(causes.required(f"data[{key}]"))
+    needed = NEEDED_KEYS.get(str(kind), ())
+    found += [causes.required(f"data[{key}]") for key in needed if key not in data]
     if kind == "kubernetes.io/dockerconfigjson" and ".dockerconfigjson" in data:
         try:
             json.loads(base64.b64decode(data[".dockerconfigjson"]))
@@ -69,14 +68,21 @@ def _immutable(obj: Object, old: Object) -> list[Cause]:
     found = []
     if not obj.get("immutable"):
         found.append(causes.forbidden("immutable", why))
-    for key in ("data", "binaryData"):
-        if (obj.get(key) or {}) != (old.get(key) or {}):
-            found.append(causes.forbidden(key, why))
+    found += [
+        causes.forbidden(key, why)
+        for key in ("data", "binaryData")
+        if (obj.get(key) or {}) != (old.get(key) or {})
+    ]
     return found
 
 
 def secret_kept(obj: Object, old: Object) -> list[Cause]:
     return causes.unchanged("type", obj.get("type"), old.get("type")) + _immutable(obj, old)
+
+
+def _is_over_all(value: Any) -> bool:
+    text = str(value)
+    return text.endswith("%") and text[:-1].isdigit() and int(text[:-1]) > 100  # noqa: PLR2004 - %
 
 
 def budget(obj: Object) -> list[Cause]:
@@ -95,10 +101,9 @@ def budget(obj: Object) -> list[Cause]:
     for key, value in (("minAvailable", lowest), ("maxUnavailable", highest)):
         if value is not None:
             found += workloads.share(f"spec.{key}", value)
-            if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit():
-                if int(value[:-1]) > 100:  # noqa: PLR2004 - per cent
-                    why = "must not be greater than 100%"
-                    found.append(causes.invalid(f"spec.{key}", value, why))
+            if _is_over_all(value):
+                why = "must not be greater than 100%"
+                found.append(causes.invalid(f"spec.{key}", value, why))
     policy = spec.get("unhealthyPodEvictionPolicy")
     choices = ("AlwaysAllow", "IfHealthyBudget")
     if policy is not None and policy not in choices:
@@ -173,9 +178,11 @@ def volume_claim(obj: Object) -> list[Cause]:
     found: list[Cause] = []
     if not spec.get("accessModes"):
         found.append(causes.required("spec.accessModes", "at least 1 access mode is required"))
-    for mode in spec.get("accessModes") or []:
-        if mode not in ACCESS_MODES:
-            found.append(causes.unsupported("spec.accessModes", mode, ACCESS_MODES))
+    found += [
+        causes.unsupported("spec.accessModes", mode, ACCESS_MODES)
+        for mode in spec.get("accessModes") or []
+        if mode not in ACCESS_MODES
+    ]
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if storage is None:
         found.append(causes.required("spec.resources[storage]"))

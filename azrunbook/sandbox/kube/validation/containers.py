@@ -13,7 +13,7 @@ HIGHEST_PORT = 65535
 PORT_RANGE = f"must be between 1 and {HIGHEST_PORT}, inclusive"
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-SUFFIXES = {
+SUFFIXES: dict[str, Fraction | int] = {
     "": 1, "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000),
     "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,

@@ -37,6 +37,15 @@ QUALIFIED_MESSAGE = (
     "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+QUALIFIED_FORM_MESSAGE = (
+    "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start "
+    "and end with an alphanumeric character with an optional DNS subdomain prefix and '/' (e.g. "
+    "'example.com/MyName')"
+)
+ENVIRONMENT_MESSAGE = (
+    "a valid environment variable name must consist only of printable ASCII characters other "
+    "than '='"
+)
 LABEL_VALUE_MESSAGE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  "
@@ -105,11 +114,7 @@ def qualified(value: str) -> list[str]:
         else:
             found += [f"prefix part {text}" for text in subdomain(prefix)]
     if "/" in prefix:
-        return [
-            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must "
-            "start and end with an alphanumeric character with an optional DNS subdomain prefix "
-            "and '/' (e.g. 'example.com/MyName')"
-        ]
+        return [QUALIFIED_FORM_MESSAGE]
     if not name:
         found.append("name part must be non-empty")
     elif len(name) > LABEL_BYTES:
@@ -140,7 +145,4 @@ def environment(value: str) -> list[str]:
     """What is wrong with the name of an environment variable."""
     if ENVIRONMENT.fullmatch(value):
         return []
-    return [
-        "a valid environment variable name must consist only of printable ASCII characters other "
-        "than '='"
-    ]
+    return [ENVIRONMENT_MESSAGE]

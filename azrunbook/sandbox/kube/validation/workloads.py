@@ -173,7 +173,7 @@ def _job_spec(spec: Object, where: str) -> list[Cause]:
     policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy")
     if policy == "Always":
         place = f"{where}.template.spec.restartPolicy"
-        choices = ("OnFailure", "Never")
+        choices: tuple[str, ...] = ("OnFailure", "Never")
         if spec.get("podFailurePolicy"):
             choices = ("Never",)
         found.append(causes.unsupported(place, policy, choices))
@@ -209,8 +209,8 @@ def cron_job(obj: Object) -> list[Cause]:
 
 DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-DAYS = "sun mon tue wed thu fri sat".split()
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def _schedule_problem(schedule: str) -> str:
@@ -262,9 +262,11 @@ def autoscaler(obj: Object) -> list[Cause]:
         why = "must be greater than or equal to `minReplicas`"
         found.append(causes.invalid("spec.maxReplicas", highest, why))
     target = spec.get("scaleTargetRef") or {}
-    for key in ("kind", "name"):
-        if not target.get(key):
-            found.append(causes.required(f"spec.scaleTargetRef.{key}"))
+    found += [
+        causes.required(f"spec.scaleTargetRef.{key}")
+        for key in ("kind", "name")
+        if not target.get(key)
+    ]
     version = target.get("apiVersion", "")
     if not version and target.get("kind") != "ReplicationController":
         why = "apiVersion must specify API group"
@@ -288,7 +290,7 @@ def _metrics(metrics: list[Object]) -> list[Cause]:
             continue
         key = kind[0].lower() + kind[1:]
         if key not in metric:
-            why = f"must populate information for the given metric source"
+            why = "must populate information for the given metric source"
             found.append(causes.required(f"{where}.{key}", why))
             continue
         target = metric[key].get("target") or {}
