@@ -10,6 +10,7 @@ import uuid
 from aiohttp import web
 
 from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube.access import authentication
 from azrunbook.sandbox.kube.access.authentication import Authenticator
 from azrunbook.sandbox.kube.access.authorization import Action, Authorizer
 from azrunbook.sandbox.kube.access.reviews import Reviews
@@ -28,6 +29,12 @@ STOP_SECONDS = 2.0
 
 OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+PARTS = frozenset({"status", "finalize", "approval", "ephemeralcontainers", "resize"})
+"""Subresources that are a part of their object: read and written as it is."""
+DEPRECATED = {
+    "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    "componentstatuses": "v1 ComponentStatus is deprecated in v1.19+",
+}
 HANDLERS = {
     "get": objects.get,
     "list": objects.list_objects,
@@ -122,10 +129,22 @@ class ApiServer:
         header = request.headers.get("Authorization", "")
         user = self._authenticator.authenticate(certificate, header)
         if user is not None:
-            return user
+            return self._impersonated(request, user)
         if path.strip("/").partition("/")[0] in plain.OPEN and not header:
             return ANONYMOUS
         raise errors.unauthorized()
+
+    def _impersonated(self, request: web.BaseRequest, user: User) -> User:
+        """The user that the caller wants to be, if the caller may; raises StatusError 403."""
+        name = request.headers.get("Impersonate-User")
+        if not name:
+            return user
+        groups = request.headers.getall("Impersonate-Group", [])
+        self.authorizer.require(user, Action(verb="impersonate", resource="users", name=name))
+        for group in groups:
+            action = Action(verb="impersonate", resource="groups", name=group)
+            self.authorizer.require(user, action)
+        return authentication.impersonated(name, groups)
 
     def _answer_plain(self, request: web.BaseRequest, user: User, path: str) -> web.Response:
         if user is not ANONYMOUS:
@@ -163,8 +182,22 @@ class ApiServer:
         if verb is None or verb not in verbs:
             raise errors.method_not_allowed()
         call = Call(self.registry, request, user, target, resource, subresource)
-        handler = self._special.find(call, verb) or HANDLERS[verb]
+        if resource.storage in DEPRECATED and resource.custom is None:
+            call.warnings.append(DEPRECATED[resource.storage])
+        handler = self._special.find(call, verb)
+        if handler is None and (subresource is None or subresource.name in PARTS):
+            handler = HANDLERS[verb]
+        if handler is None:
+            raise _not_emulated(target)
         return await handler(call)
+
+
+def _not_emulated(target: Target) -> errors.StatusError:
+    message = (
+        f"{target.plural}/{target.subresource} is not emulated. Emulated subresources: "
+        "azrunbook/sandbox/kube/http/special.py; add a handler there."
+    )
+    return errors.StatusError(501, "NotImplemented", message, {})
 
 
 def _namespace(target: Target) -> str:

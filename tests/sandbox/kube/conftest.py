@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kubernetes import client, config
+
 from azrunbook.sandbox import tls
 from azrunbook.sandbox.kube import registry, server
 from azrunbook.sandbox.kube.access import authentication, bootstrap
 from azrunbook.sandbox.kube.resources import ResourceTable
 from azrunbook.sandbox.kube.store import Store
-from kubernetes import client, config
 
 ADDRESS = "127.86.0.1"
 

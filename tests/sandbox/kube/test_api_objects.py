@@ -194,7 +194,7 @@ def test_eviction_is_held_up_by_a_disruption_budget(api_client, core, ns):
     assert code_of(core.read_namespaced_pod, "p", ns)[0] == 404
 
 
-def test_custom_resource_is_served_defaulted_pruned_and_validated(api_client, core, ns):
+def test_custom_resource_is_served_defaulted_pruned_and_validated(api_client, ns):
     """From the moment its definition is created to the moment that is deleted."""
     group = "api.example.com"
     properties = {

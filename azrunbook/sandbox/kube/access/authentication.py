@@ -122,6 +122,15 @@ class Authenticator:
         return found is not None and found["metadata"]["uid"] == wanted["uid"]
 
 
+def impersonated(name: str, groups: Sequence[str]) -> User:
+    """A user that an administrator acts as; service accounts bring their groups along."""
+    found = list(groups)
+    parts = name.split(":")
+    if not found and parts[:2] == ["system", "serviceaccount"] and parts[3:]:
+        found = ["system:serviceaccounts", f"system:serviceaccounts:{parts[2]}"]
+    return User(name, (*found, AUTHENTICATED))
+
+
 def _from_certificate(certificate: Mapping[str, Any]) -> User | None:
     """CN is the user and every O a group; the TLS layer has verified the certificate."""
     fields = [part for relative in certificate.get("subject", ()) for part in relative]

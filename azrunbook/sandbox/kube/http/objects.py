@@ -98,9 +98,7 @@ async def encode_list(
     """A list in the form asked for; long ones give other requests a turn in between."""
     resource = call.resource
     if form.shape == "Table":
-        include = call.query.get("includeObject", "")
-        shown = tables.table(resource, objects, metadata, form.version, include)
-        return answers.encode(shown, form.media_type)
+        return await _encode_table(call, objects, metadata, form)
     head: Object = {"kind": resource.list_kind, "apiVersion": resource.api_version}
     items: Sequence[Object] = objects
     if form.shape == "PartialObjectMetadata":
@@ -116,10 +114,27 @@ async def encode_list(
     parts = []
     for start in range(0, len(items), BATCH):
         parts.append(answers.encode_part(list(items[start : start + BATCH]))[1:-1])
-        if start:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
     text = answers.encode_part({**head, "metadata": metadata})[:-1]
     return text + b',"items":[' + b",".join(parts) + b"]}\n"
+
+
+async def _encode_table(
+    call: Call, objects: Sequence[Object], metadata: Object, form: Representation
+) -> bytes:
+    include = call.query.get("includeObject", "")
+    if form.media_type == negotiation.YAML:
+        shown = tables.table(call.resource, objects, metadata, form.version, include)
+        return answers.encode(shown, form.media_type)
+    parts = []
+    for start in range(0, len(objects), BATCH):
+        some = objects[start : start + BATCH]
+        rows = tables.table(call.resource, some, {}, form.version, include)["rows"]
+        parts.append(answers.encode_part(rows)[1:-1])
+        await asyncio.sleep(0)
+    head = tables.table(call.resource, [], metadata, form.version)
+    del head["rows"]
+    return answers.encode_part(head)[:-1] + b',"rows":[' + b",".join(parts) + b"]}\n"
 
 
 def _untyped(obj: Object) -> Object:

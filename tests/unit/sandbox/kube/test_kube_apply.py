@@ -1,11 +1,11 @@
 """Server-side apply and ownership through the registry, without HTTP."""
 
 import pytest
+from hypothesis import given, strategies as st
+
 from azrunbook.sandbox.kube import errors, fieldsets, managed_fields, patching, registry, shapes
 from azrunbook.sandbox.kube.resources import ResourceTable
 from azrunbook.sandbox.kube.store import Store
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import copy
 
 import hypothesis
 import pytest
-from azrunbook.sandbox.kube import errors, patch, shapes, strategic
 from hypothesis import strategies as st
+
+from azrunbook.sandbox.kube import errors, patch, shapes, strategic
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text("abc/~", max_size=3)
 VALUES = st.recursive(

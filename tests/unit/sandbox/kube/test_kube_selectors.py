@@ -1,6 +1,7 @@
 """Label and field selectors as truth tables."""
 
 import pytest
+
 from azrunbook.sandbox.kube import errors, fields, resources, selectors
 
 TABLE = resources.ResourceTable()
@@ -42,7 +43,7 @@ def test_malformed_label_selectors_are_refused(text):
 
 
 def test_selector_objects_become_the_same_text_as_the_scale_shows():
-    """matchLabels and matchExpressions in one text."""
+    """Labels and expressions in one text."""
     found = selectors.from_label_selector(
         {
             "matchLabels": {"b": "2", "a": "1"},

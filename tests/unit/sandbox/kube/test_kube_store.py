@@ -1,6 +1,7 @@
 """The store: order, versions, history, the end of history."""
 
 import pytest
+
 from azrunbook.sandbox.kube import errors, store
 
 
