@@ -12,13 +12,13 @@ from typing import Any
 from azure.core import exceptions
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline import policies
-from azure.core.polling import LROPoller
+from azure.core.polling import LROPoller, NoPolling
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient, policies as arm_policies
 from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
-from azrunbook import operations
+from azrunbook import errors, operations
 
 Json = dict[str, Any]
 _ERRORS: Mapping[int, type[exceptions.HttpResponseError]] = {
@@ -165,10 +165,14 @@ class ArmClient:
         patience: float = PATIENCE_SECONDS,
         progress: operations.Tell | None = None,
     ) -> LROPoller[None]:
-        """Start deleting a resource; one that is gone already is as good."""
-        return self._begin(
-            "DELETE", resource_id, api_version, None, patience=patience, progress=progress
-        )
+        """Start deleting a resource; one that is gone already, or its whole group, is as good."""
+        try:
+            return self._begin(
+                "DELETE", resource_id, api_version, None, patience=patience, progress=progress
+            )
+        except errors.NotFoundError:
+            ended: Any = NoPolling  # its constructor is not annotated
+            return LROPoller(self._client, None, lambda _: None, ended())
 
     def wait(
         self,

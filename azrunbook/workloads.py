@@ -6,6 +6,7 @@ instead of watching, because a watch that was cut off does not notice.
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ _RELEASE_ANNOTATION = "meta.helm.sh/release-name"
 _RELEASE_LABEL = "app.kubernetes.io/instance"
 _POOL_LABELS = ("kubernetes.azure.com/agentpool", "agentpool")
 _ZONE_LABEL = "topology.kubernetes.io/zone"
+_OK = 200
 _NOT_FOUND = 404
+# What Python reads as: this module cannot be imported.
+_NOT_THERE: Any = None
 _REFUSED = frozenset({401, 403})
 
 
@@ -73,11 +77,9 @@ class Workloads:
     """
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
-        from kubernetes import client, config
-
+        client, config = _import_kubernetes()
         configuration = client.Configuration()
-        load: Any = config.load_kube_config
-        load(
+        config.load_kube_config(
             str(kubeconfig),
             context=context,
             client_configuration=configuration,
@@ -86,10 +88,6 @@ class Workloads:
         )
         self._context = context
         self._api: Any = client.ApiClient(configuration)
-        self._core = client.CoreV1Api(self._api)
-        self._apps = client.AppsV1Api(self._api)
-        self._networking = client.NetworkingV1Api(self._api)
-        self._version = client.VersionApi(self._api)
 
     def close(self) -> None:
         self._api.close()
@@ -100,23 +98,22 @@ class Workloads:
         Raises:
             ConnectError: it does not answer.
         """
-        return str(self._ask("version", self._version.get_code)["gitVersion"])
+        return str(self._ask("version", "/version")["gitVersion"])
 
     def list_nodes(self) -> tuple[Node, ...]:
-        found = self._ask("nodes", self._core.list_node)
+        found = self._ask("nodes", "/api/v1/nodes")
         return tuple(map(_describe_node, found["items"]))
 
     def list_namespaces(self) -> tuple[str, ...]:
-        found = self._ask("namespaces", self._core.list_namespace)
+        found = self._ask("namespaces", "/api/v1/namespaces")
         return tuple(one["metadata"]["name"] for one in found["items"])
 
     def list_deployments(self, namespace: str, *, release: str) -> tuple[Deployment, ...]:
         """List the deployments of a Helm release."""
         found = self._ask(
             f"deployments of {release}",
-            self._apps.list_namespaced_deployment,
-            namespace,
-            label_selector="app.kubernetes.io/managed-by=Helm",
+            f"/apis/apps/v1/namespaces/{namespace}/deployments",
+            labels="app.kubernetes.io/managed-by=Helm",
         )
         return tuple(
             _describe_deployment(one)
@@ -128,14 +125,13 @@ class Workloads:
         """List the pods whose chart labels them with the release's name, as most charts do."""
         found = self._ask(
             f"pods of {release}",
-            self._core.list_namespaced_pod,
-            namespace,
-            label_selector=f"{_RELEASE_LABEL}={release}",
+            f"/api/v1/namespaces/{namespace}/pods",
+            labels=f"{_RELEASE_LABEL}={release}",
         )
         return tuple(map(_describe_pod, found["items"]))
 
     def list_ingress_classes(self) -> tuple[str, ...]:
-        found = self._ask("ingress classes", self._networking.list_ingress_class)
+        found = self._ask("ingress classes", "/apis/networking.k8s.io/v1/ingressclasses")
         return tuple(one["metadata"]["name"] for one in found["items"])
 
     def find_load_balancer_address(self, namespace: str, service: str) -> str:
@@ -145,7 +141,7 @@ class Workloads:
             NotFoundError: no such service.
         """
         found = self._ask(
-            f"service {service}", self._core.read_namespaced_service, service, namespace
+            f"service {service}", f"/api/v1/namespaces/{namespace}/services/{service}"
         )
         given = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
         return next((str(one.get("ip") or one.get("hostname") or "") for one in given), "")
@@ -211,46 +207,60 @@ class Workloads:
             tolerant, what=what, timeout=timeout, interval=_LOOK_SECONDS, progress=progress
         )
 
-    def _ask(self, what: str, send: Callable[..., Any], *names: str, **options: Any) -> Any:
-        """Send one request and return its JSON as plain dictionaries.
+    def _ask(self, what: str, path: str, *, labels: str = "") -> Any:
+        """Send one GET and return its JSON.
+
+        Not through the client's typed calls: loading their models takes longer than a rollout.
 
         Raises:
             NotFoundError: 404.
             ConnectError: no answer, or the credential is refused.
             StepError: any other refusal.
         """
-        from kubernetes.client import exceptions
+        from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
+        request = self._api.param_serialize(
+            "GET",
+            path,
+            query_params=[("labelSelector", labels)] if labels else None,
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
         try:
-            answer = send(
-                *names,
-                **options,
-                _preload_content=False,
-                _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+            answer = self._api.call_api(
+                *request, _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS)
             )
-            return json.loads(answer.data)
-        except exceptions.ApiException as error:
-            message = f"{what} in {self._context}: {error.status} {_message(error)}"
-            if error.status == _NOT_FOUND:
-                raise errors.NotFoundError(message) from error
-            if error.status in _REFUSED:
-                raise errors.ConnectError(
-                    f"{message}. Fetch the cluster's credentials again by reconnecting."
-                ) from error
-            raise errors.StepError(message) from error
-        except (HTTPError, OSError, ValueError) as error:
+            body = json.loads(answer.read())
+        except (ApiException, HTTPError, OSError, ValueError) as error:
             raise errors.ConnectError(
                 f"{what} in {self._context}: the cluster does not answer "
                 f"({type(error).__name__}). Is it stopped?"
             ) from error
+        if answer.status == _OK:
+            return body
+        message = f"{what} in {self._context}: {answer.status} {body.get('message', '')}"
+        if answer.status == _NOT_FOUND:
+            raise errors.NotFoundError(message)
+        if answer.status in _REFUSED:
+            raise errors.ConnectError(
+                f"{message}. Fetch the cluster's credentials again by reconnecting."
+            )
+        raise errors.StepError(message)
 
 
-def _message(error: Any) -> str:
+def _import_kubernetes() -> tuple[Any, Any]:
+    """Import the client without the validator that it takes along when one is installed.
+
+    That one belongs to the sandbox, costs more than a second to load, and is not used here.
+    """
+    blocked = sys.modules.setdefault("kubernetes_validate", _NOT_THERE) is _NOT_THERE
     try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
+        from kubernetes import client, config
+    finally:
+        if blocked:
+            sys.modules.pop("kubernetes_validate", None)
+    return client, config
 
 
 def _describe_node(body: Mapping[str, Any]) -> Node:

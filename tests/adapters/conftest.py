@@ -42,7 +42,17 @@ class Clusters:
         self.running.pop(id_.rpartition("/")[2], None)
 
     def kubeconfig(self, id_, user):
-        return f"apiVersion: v1\nkind: Config\n# {user} of {id_}\n"
+        name = f"{user} of {id_.split('/')[4]}"
+        return yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": name, "cluster": {"server": "https://127.0.0.1:9"}}],
+                "users": [{"name": name, "user": {"token": "planted-cluster-token"}}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+                "current-context": name,
+            }
+        )
 
 
 class Images:
@@ -62,6 +72,8 @@ class Azure:
     """One emulated subscription and this package's clients of it."""
 
     server: arm.ArmServer
+    settings: arm.ArmSettings
+    ca_bundle: Path
     loop: asyncio.AbstractEventLoop
     clusters: Clusters
     subscription: str
@@ -151,6 +163,8 @@ def _connect(server, loop, clusters, settings, ca_bundle, credential, dv):
     subscription = settings.subscription_id
     return Azure(
         server=server,
+        settings=settings,
+        ca_bundle=ca_bundle,
         loop=loop,
         clusters=clusters,
         subscription=subscription,

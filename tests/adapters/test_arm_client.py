@@ -125,7 +125,7 @@ def test_versions_come_newest_first_with_their_plans(azure):
 def test_credentials_are_the_clusters_own_kubeconfig(provisioned, dv):
     """The kubeconfig arrives decoded."""
     text = provisioned.aks.get_credentials("rg-aks-secondary-westus2", dv.cluster.name)
-    assert text.startswith("apiVersion: v1")
+    assert "current-context" in text
     assert "rg-aks-secondary-westus2" in text
 
 
