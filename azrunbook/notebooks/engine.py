@@ -93,6 +93,7 @@ class Execution(threading.Thread):
             started_at, seconds.
         failure: what went wrong: (reason, error, cell), or None.
         started_at: monotonic instant of the first cell's start, None before.
+        first_cell: set when the first cell has started, or never will.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Execution(threading.Thread):
         self.path = path
         self.failure: tuple[str, str, int | None] | None = None
         self.started_at: float | None = None
+        self.first_cell = threading.Event()
         self.ended_at: float | None = None
         self._master = master
         self._kernel = running
@@ -136,12 +138,15 @@ class Execution(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to
             if self.failure is None:
                 self.failure = ("the runner failed", f"{type(error).__name__}: {error}", None)
+        finally:
+            self.first_cell.set()
 
     def execute(self, notebook: Any) -> None:
         """Run all cells in order; called by the engine inside papermill."""
         from nbclient import exceptions
 
-        self._notebook = notebook
+        # A copy: papermill puts error marks of its own into what it looks at afterwards.
+        self._notebook = notebook = copy.deepcopy(notebook)
         for number, cell in enumerate(_list_code(notebook), 1):
             cell.metadata[METADATA_KEY] = {"state": "not_run", "number": number}
         client = _make_client(notebook, self)
@@ -162,6 +167,7 @@ class Execution(threading.Thread):
             return
         self._cell_started = time.monotonic()
         self.started_at = self.started_at or self._cell_started
+        self.first_cell.set()
         now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         cell.metadata[METADATA_KEY].update(state="interrupted", started_at=now)
         if self._cell_started - self._saved_at > _SAVE_SECONDS:
@@ -218,15 +224,31 @@ def _clean(notebook: Any) -> Any:
             cell.metadata.pop(name, None)
         if cell.cell_type != "code":
             continue
-        for output in cell.outputs:
-            text = output.get("text")
-            if text and len(text) > _OUTPUT_CHARACTERS:
-                left = len(text) - _OUTPUT_CHARACTERS
-                output["text"] = f"{text[:_OUTPUT_CHARACTERS]}\n... {left} characters left out\n"
+        cell.outputs = _join_streams(cell.outputs)
         if cell.metadata[METADATA_KEY]["state"] == "not_run":
             said = "not run: the run ended before this cell\n"
             cell.outputs = [{"output_type": "stream", "name": "stderr", "text": said}]
     return notebook
+
+
+def _join_streams(outputs: list[Any]) -> list[Any]:
+    """Make one text of what a cell printed in pieces, so that no secret is split; bound it.
+
+    nbclient can join them itself, in time that grows with the square of a line's length.
+    """
+    joined: list[Any] = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if output["output_type"] == "stream" and output["name"] == before.get("name"):
+            before["text"] += output["text"]
+        else:
+            joined.append(output)
+    for output in joined:
+        if output["output_type"] == "stream" and len(output["text"]) > _OUTPUT_CHARACTERS:
+            left = len(output["text"]) - _OUTPUT_CHARACTERS
+            kept = output["text"][:_OUTPUT_CHARACTERS]
+            output["text"] = f"{kept}\n... {left} characters left out\n"
+    return joined
 
 
 def _load_papermill() -> Any:
@@ -259,7 +281,6 @@ def _make_client(notebook: Any, execution: Execution) -> Any:
         timeout=None,
         startup_timeout=60,
         raise_on_iopub_timeout=False,
-        coalesce_streams=True,
         record_timing=False,
         store_widget_state=False,
         on_cell_start=lambda cell, **_: execution.note_start(cell),

@@ -13,6 +13,7 @@ notebook file as JSON and imports nothing of Jupyter, so that a mistake is told 
 import ast
 import io
 import json
+import math
 import re
 import tokenize
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ class Parameter:
             if wanted is float and isinstance(given, int) and not isinstance(given, bool):
                 return float(given)
             if wanted in {int, float} and isinstance(given, str):
-                return wanted(given)
+                return _require_finite(wanted(given))
         except (KeyError, ValueError) as error:
             raise self._refuse(given, self._say_type()) from error
         raise self._refuse(given, self._say_type())
@@ -139,6 +140,12 @@ def check(
     wanted = {name: value for name, value in (defaults or {}).items() if name in known}
     wanted.update(given)
     return {name: one.parse(wanted.get(name, one.default)) for name, one in known.items()}
+
+
+def _require_finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(number)
+    return number
 
 
 def _build(name: str, type_name: str, default: Any, comment: str) -> Parameter:

@@ -132,6 +132,8 @@ def _execute(
     )
     execution = engine.Execution(master, folder / master.name, kernel, values)
     execution.start()
+    # While the cells run there is nothing to do here: what the page needs is imported now.
+    threading.Thread(target=_prepare_page, args=(execution,), daemon=True).start()
     stopped: tuple[str, str] | None = None
     while execution.is_alive():
         execution.join(timeout=_LOOK_SECONDS)
@@ -177,6 +179,11 @@ def _finish(
         said = f"{type(problem).__name__}: {problem}".rstrip(": ")
         log.append("failure", reason="undoing was given up", error=said, cell=None)
         folders.end(folder)
+
+
+def _prepare_page(execution: engine.Execution) -> None:
+    execution.first_cell.wait()
+    report.html.load_filters()
 
 
 def _account(execution: engine.Execution, began: float) -> dict[str, Any]:

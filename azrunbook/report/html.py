@@ -139,14 +139,14 @@ def _list_cells(notebook: Path) -> list[dict[str, Any]]:
     for cell in _read_cells(notebook):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            shown.append({"kind": "prose", "html": _load_filters()["markdown"](source)})
+            shown.append({"kind": "prose", "html": load_filters()["markdown"](source)})
         elif cell["cell_type"] == "code":
             mark = cell["metadata"].get("azrunbook", {})
             tags = cell["metadata"].get("tags", [])
             shown.append(
                 {
                     "kind": "code",
-                    "html": _load_filters()["code"](source),
+                    "html": load_filters()["code"](source),
                     "mark": mark,
                     "is_injected": "injected-parameters" in tags,
                     "outputs": [_show(output) for output in cell["outputs"]],
@@ -157,7 +157,7 @@ def _list_cells(notebook: Path) -> list[dict[str, Any]]:
 
 def _show(output: Mapping[str, Any]) -> dict[str, str]:
     """One output as HTML, with the class that says what it is."""
-    ansi = _load_filters()["ansi"]
+    ansi = load_filters()["ansi"]
     if output["output_type"] == "stream":
         return {"kind": f"stream {output['name']}", "html": _pre(ansi("".join(output["text"])))}
     if output["output_type"] == "error":
@@ -173,7 +173,7 @@ def _show(output: Mapping[str, Any]) -> dict[str, str]:
     if "text/html" in data:
         return {"kind": "rich", "html": data["text/html"]}
     if "text/markdown" in data:
-        return {"kind": "rich", "html": _load_filters()["markdown"](data["text/markdown"])}
+        return {"kind": "rich", "html": load_filters()["markdown"](data["text/markdown"])}
     return {"kind": "plain", "html": _pre(ansi(data.get("text/plain", "")))}
 
 
@@ -189,8 +189,8 @@ def _pre(content: str) -> str:
 
 
 @functools.cache
-def _load_filters() -> dict[str, Any]:
-    """Filters of nbconvert; late, because they bring half of Jupyter with them."""
+def load_filters() -> dict[str, Any]:
+    """Filters of nbconvert by use; imported late, because they bring half of Jupyter with them."""
     # See engine.py: a second saved for a format that no notebook uses.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # "not importable"
     from nbconvert import filters
@@ -198,7 +198,7 @@ def _load_filters() -> dict[str, Any]:
     highlight: Any = filters.Highlight2HTML()  # type: ignore[no-untyped-call] # not typed
     return {
         "markdown": filters.markdown2html,
-        "code": lambda source: highlight(source, language="ipython3"),
+        "code": lambda source: highlight(source, language="python3"),
         "ansi": filters.ansi2html,
     }
 

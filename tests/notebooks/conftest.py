@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from azrunbook import journal
+from azrunbook import errors, journal
 
 FIXTURE_ACTIONS = '''
 """Actions on a folder of files: each part of the estate is a file."""
@@ -58,6 +58,7 @@ def remove(clients, progress, *, name, seconds=0.0):
     time.sleep(seconds)
     (clients.world / name).unlink(missing_ok=True)
     (clients.world / f"{name}.started").unlink(missing_ok=True)
+    (clients.world / f"{name}.undoing").unlink()
 
 
 @actions.action("break")
@@ -191,7 +192,7 @@ class Project:
             try:
                 if seen := look():
                     return seen
-            except (IndexError, OSError):
+            except (IndexError, OSError, errors.JournalError):
                 pass
             time.sleep(0.02)
         pytest.fail(f"not seen within {seconds} s")
