@@ -3,6 +3,7 @@
 Law: pure. Ownership is `managed_fields`; this is the value side of it.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,6 @@ from azrunbook.sandbox.kube.managed_fields import Entry
 from azrunbook.sandbox.kube.shapes import Form, Shape
 
 Object = dict[str, Any]
-
-
-class TypeMismatchError(ValueError):
-    """The applied configuration does not fit the schema; says where."""
 
 
 def check_typed(shape: Shape, value: Any, path: str = "") -> list[str]:
@@ -33,7 +30,30 @@ def check_typed(shape: Shape, value: Any, path: str = "") -> list[str]:
         return [c for k, v in value.items() for c in check_typed(element, v, f"{path}.{k}")]
     if shape.form is Form.LIST and isinstance(value, list):
         return _check_list(shape, value, path)
-    return []
+    expected = EXPECTED.get(shape.form)
+    if expected is None or value is None:
+        return []
+    word, kinds = expected
+    fits = isinstance(value, kinds) and (isinstance(value, bool) is (shape.form is Form.BOOLEAN))
+    return [] if fits else [f"{path}: expected {word}, got {_go_value(value)}"]
+
+
+EXPECTED: dict[Form, tuple[str, tuple[type, ...]]] = {
+    Form.STRING: ("string", (str,)),
+    Form.BYTES: ("string", (str,)),
+    Form.INTEGER: ("numeric (int or float)", (int, float)),
+    Form.NUMBER: ("numeric (int or float)", (int, float)),
+    Form.BOOLEAN: ("boolean", (bool,)),
+    Form.STRUCT: ("map", (dict,)),
+    Form.MAP: ("map", (dict,)),
+    Form.LIST: ("list", (list,)),
+}
+
+
+def _go_value(value: Any) -> str:
+    """A value as the schema library prints it."""
+    shown = json.dumps(value, separators=(",", ":"))
+    return f"&value.valueUnstructured{{Value:{shown}}}"
 
 
 def _check_list(shape: Shape, value: list[Any], path: str) -> list[str]:

@@ -59,6 +59,7 @@ def patch(
     patched = _patched(registry, resource, shown, body, content_type)
     obj = reading.read(registry, resource, patched, write)
     updating.require_name(obj, name)
+    updating.require_namespace(resource, obj, namespace)
     creating.place(resource, namespace, obj)
     creating.fill_defaults(registry, resource, obj)
     return updating.replace(registry, resource, obj, old, write=write, subresource=subresource)

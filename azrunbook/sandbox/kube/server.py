@@ -21,6 +21,7 @@ from azrunbook.sandbox.kube.http.paths import Target
 from azrunbook.sandbox.kube.http.special import Special
 from azrunbook.sandbox.kube.identity import ANONYMOUS, User
 from azrunbook.sandbox.kube.registry import Registry
+from azrunbook.sandbox.kube.resources import Resource
 from azrunbook.sandbox.tls import Authority
 
 logger = logging.getLogger(__name__)
@@ -179,7 +180,7 @@ class ApiServer:
             if subresource is None:
                 raise errors.unknown_path()
             verbs = subresource.verbs
-        if verb is None or verb not in verbs:
+        if verb is None or verb not in verbs or _lacks_namespace(resource, target, verb):
             raise errors.method_not_allowed()
         call = Call(self.registry, request, user, target, resource, subresource)
         if resource.storage in DEPRECATED and resource.custom is None:
@@ -190,6 +191,12 @@ class ApiServer:
         if handler is None:
             raise _not_emulated(target)
         return await handler(call)
+
+
+def _lacks_namespace(resource: Resource, target: Target, verb: str) -> bool:
+    """Over all namespaces there is only list and watch."""
+    is_over_all = resource.namespaced and target.namespace is None and target.name is None
+    return is_over_all and verb not in ("list", "watch")
 
 
 def _not_emulated(target: Target) -> errors.StatusError:

@@ -37,6 +37,7 @@ def update(
     obj = reading.read(registry, resource, body, write)
     if subresource is None or obj["metadata"].get("name"):
         require_name(obj, name)
+    require_namespace(resource, obj, namespace)
     creating.place(resource, namespace, obj)
     obj["metadata"]["name"] = name
     key = (obj["metadata"].get("namespace", ""), name)
@@ -53,10 +54,23 @@ def require_name(obj: Object, name: str) -> None:
     """Raise StatusError 400 unless the object has the name of the request."""
     said = obj["metadata"].get("name", "")
     if not said:
-        raise errors.bad_request("name must be provided")
+        raise errors.bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: "
+            "name must be provided"
+        )
     if said != name:
         raise errors.bad_request(
             f"the name of the object ({said}) does not match the name on the URL ({name})"
+        )
+
+
+def require_namespace(resource: Resource, obj: Object, namespace: str | None) -> None:
+    """Raise StatusError 400 if the object says another namespace than the request."""
+    said = obj["metadata"].get("namespace")
+    if resource.namespaced and said and said != namespace:
+        raise errors.bad_request(
+            f"the namespace of the object ({said}) does not match the namespace on the URL "
+            f"({namespace})"
         )
 
 
