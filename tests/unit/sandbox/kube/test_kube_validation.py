@@ -44,7 +44,7 @@ def create(cluster, group, plural, name="x", **parts):
             "batch",
             "jobs",
             {"spec": {"template": {"spec": POD}}},
-            'spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "OnFailure"',
+            'restartPolicy: Unsupported value: "Always": supported values: "OnFailure", "Never"',
         ),
         (
             "batch",
