@@ -156,7 +156,6 @@ class Objectives(documents.Model):
     """What a drill is judged by."""
 
     recovery_time_seconds: int = Field(gt=0, examples=[60])
-    failover_availability_percent: float = Field(ge=0, le=100, examples=[70])
     steady_availability_percent: float = Field(ge=0, le=100, examples=[99.9])
 
 
