@@ -157,11 +157,5 @@ def _complete_environment(
     mounts = {mount: str(real) for mount, real in around.path_map.mounts.items()}
     if mounts:
         complete["AZRUNBOOK_POD_MOUNTS"] = json.dumps(mounts)
-        complete["AZRUNBOOK_POD_PLACES"] = json.dumps(_list_places(image, around))
+        complete["AZRUNBOOK_POD_PLACES"] = json.dumps(around.path_map.places)
     return complete
-
-
-def _list_places(image: images.Image, around: Surroundings) -> list[str]:
-    """Real folders of this container, which no mount path hides: a sandbox may stand in /tmp."""
-    places = [*around.path_map.mounts.values(), *image.sites, around.home, around.temporary]
-    return [str(place) for place in (*places, python.INSIDE, image.root) if place is not None]

@@ -9,21 +9,31 @@ has built in, or reads out of a file, is not translated and names the machine's 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _ABSOLUTE = re.compile(r"(^|[=:,;\s\"'(])(/(?!/)[^\s\"':;,=)]*)")
 
 
 class PathMap:
-    """The mounts of one container over the tree of its image."""
+    """The mounts of one container over the tree of its image.
 
-    def __init__(self, mounts: Mapping[str, Path], root: Path | None) -> None:
+    ``places`` are real folders of the container, which no mount path hides: where the sandbox
+    itself stands in /tmp, a pod with a volume on /tmp still finds its own files.
+    """
+
+    def __init__(
+        self, mounts: Mapping[str, Path], root: Path | None, places: Sequence[Path] = ()
+    ) -> None:
         self.mounts = dict(sorted(mounts.items(), key=lambda item: -len(item[0])))
         self.root = root
+        own = (*mounts.values(), *places, *(() if root is None else (root,)))
+        self.places = tuple(str(place) for place in own)
 
     def find(self, path: str) -> Path | None:
         """Return the real place of an absolute path, or None if it is not this container's."""
+        if any(path == place or path.startswith(place + "/") for place in self.places):
+            return None
         for mount, real in self.mounts.items():
             if path == mount or path.startswith(mount.rstrip("/") + "/"):
                 return real / path[len(mount) :].lstrip("/")

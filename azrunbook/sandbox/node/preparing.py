@@ -9,6 +9,7 @@ from azrunbook.sandbox.node import (
     image as images,
     launch,
     paths,
+    python,
     references,
     runtime,
     volumes,
@@ -64,7 +65,7 @@ def _surround(
     for each in (home, temporary):
         each.mkdir(parents=True, exist_ok=True)
     return launch.Surroundings(
-        path_map=paths.PathMap(mounts, image.root),
+        path_map=paths.PathMap(mounts, image.root, (place.folder, *image.sites, python.INSIDE)),
         address=place.address,
         host_name=pod["spec"].get("hostname") or pod["metadata"]["name"],
         home=home,

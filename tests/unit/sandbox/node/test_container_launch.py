@@ -227,3 +227,13 @@ def test_python_scripts_are_recognised(tmp_path, line, is_script):
     """By their first line."""
     (tmp_path / "s").write_text(line + "\n")
     assert python.is_script(tmp_path / "s") is is_script
+
+
+def test_no_mount_hides_what_is_real_already():
+    """A sandbox in /tmp and a volume on /tmp: the container's own files keep their paths."""
+    volume, own = Path("/tmp/box/volume"), Path("/tmp/box/pod")  # noqa: S108 - never touched
+    mapping = paths.PathMap({"/tmp": volume}, None, [own])  # noqa: S108
+    text = "/tmp/box/pod/kubeconfig /tmp/box/volume/file /tmp/other"  # noqa: S108
+    assert mapping.translate(text) == (
+        "/tmp/box/pod/kubeconfig /tmp/box/volume/file /tmp/box/volume/other"  # noqa: S108
+    )
