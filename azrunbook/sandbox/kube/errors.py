@@ -137,11 +137,6 @@ def method_not_allowed() -> StatusError:
     return StatusError(405, "MethodNotAllowed", message, {})
 
 
-def method_not_supported(plural: str, group: str, action: str) -> StatusError:
-    message = f'{action} is not supported on resources of kind "{qualified(plural, group)}"'
-    return StatusError(405, "MethodNotAllowed", message, _details(plural, group))
-
-
 def unsupported_media_type(accepted: Sequence[str] = ()) -> StatusError:
     message = "415: Unsupported Media Type"
     if accepted:

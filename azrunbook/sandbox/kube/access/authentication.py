@@ -39,12 +39,6 @@ class Authenticator:
     def __init__(self, registry: "Registry", key: bytes | None = None) -> None:
         self._registry = registry
         self._key = key or secrets.token_bytes(32)
-        self._static: dict[str, User] = {}
-
-    def add_token(self, token: str, user: User) -> None:
-        """Accept a fixed token for a user, as a token file does."""
-        groups = tuple(dict.fromkeys([*user.groups, AUTHENTICATED]))
-        self._static[token] = User(user.name, groups, user.uid, user.extra)
 
     def authenticate(self, certificate: Mapping[str, Any] | None, header: str) -> User | None:
         """The user of a request: of its `Authorization` header, else of its certificate."""
@@ -84,9 +78,6 @@ class Authenticator:
 
     def check_token(self, token: str) -> User | None:
         """The user of a token; None if it is not (or no longer) good."""
-        found = self._static.get(token)
-        if found is not None:
-            return found
         text, _, signature = token.rpartition(".")
         if not text or not hmac.compare_digest(signature, self._sign(text)):
             return None
