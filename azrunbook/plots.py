@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +16,8 @@ from azrunbook import availability
 # Told apart by people who see colours differently (Okabe and Ito's palette).
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
 _FAILED = "#d55e00"
+_CHARACTERS_ACROSS = 110  # of a mark's name, over the width of the axes
+_STEP_POINTS = 10
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,28 @@ def plot_traffic(
         axes.spines[["top", "right"]].set_visible(False)
         for mark in marks:
             axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
-    for mark in marks:
-        served.annotate(
-            mark.name, (mark.at - start, 1.0), xycoords=("data", "axes fraction"),
-            fontsize=8, rotation=0, ha="left", va="bottom", color="#333333",
-        )  # fmt: skip
+    _name_marks(served, marks, start, seconds=samples[-1].at - start)
     latency.set_xlabel("seconds since the first request")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     return Svg(text.getvalue())
+
+
+def _name_marks(
+    axes: Axes, marks: Sequence[availability.Mark], start: float, *, seconds: float
+) -> None:
+    """Write each event above its line, a step higher where it would cover the one before."""
+    taken: list[float] = []  # per step, the second up to which it is written on
+    for mark in sorted(marks, key=lambda one: one.at):
+        at = mark.at - start
+        step = next((place for place, end in enumerate(taken) if end < at), len(taken))
+        taken[step:] = [at + len(mark.name) * seconds / _CHARACTERS_ACROSS, *taken[step + 1 :]]
+        axes.annotate(
+            mark.name, (at, 1.0), xycoords=("data", "axes fraction"), fontsize=8,
+            xytext=(2, 2 + step * _STEP_POINTS), textcoords="offset points",
+            ha="left", va="bottom", color="#333333",
+        )  # fmt: skip
 
 
 def _draw_served(
@@ -87,7 +102,7 @@ def _draw_served(
         )  # fmt: skip
         below = [low + more for low, more in zip(below, counts, strict=True)]
     axes.set_ylabel(f"answers / s\nby {by}")
-    axes.legend(loc="lower right", fontsize=8, ncols=4, frameon=True)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
 
 
 def _draw_failed(axes: Axes, samples: Sequence[availability.Sample], start: float) -> None:
@@ -122,4 +137,6 @@ def _draw_latency(
         "x", markersize=4, color=_FAILED,
     )  # fmt: skip
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_ylabel("latency, ms")
