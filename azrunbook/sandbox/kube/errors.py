@@ -177,7 +177,3 @@ def too_large(limit_bytes: int) -> StatusError:
 def internal(message: str) -> StatusError:
     details = {"causes": [{"message": message}]}
     return StatusError(500, "InternalError", f"Internal error occurred: {message}", details)
-
-
-def unavailable(message: str) -> StatusError:
-    return StatusError(503, "ServiceUnavailable", message)
