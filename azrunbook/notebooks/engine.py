@@ -26,7 +26,7 @@ METADATA_KEY = "azrunbook"
 _SAVE_SECONDS = 2.0
 _OUTPUT_CHARACTERS = 100_000  # of one stream in one cell; a report is read by people
 _ENGINE = "azrunbook"
-_SHUTDOWN_SECONDS = 3.0
+_SHUTDOWN_SECONDS = 2.0
 
 
 class Kernel:
@@ -39,6 +39,8 @@ class Kernel:
         # Sockets in a private folder: no port to race for, nothing for others to connect to.
         self.manager = manager.KernelManager(
             transport="ipc",
+            # nbclient's loop would stand still in the blocking one, and never see a dead kernel.
+            client_class="jupyter_client.asynchronous.AsyncKernelClient",
             ip=f"{self._files.name}/socket",
             connection_file=f"{self._files.name}/connection.json",
         )
