@@ -18,8 +18,7 @@ that nothing is lost when Azure misbehaves.
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from azrunbook.sandbox.arm import faults as arm_faults
-from azrunbook.sandbox.arm import server as arm_server
+from azrunbook.sandbox.arm import faults as arm_faults, server as arm_server
 
 Fault = dict[str, Any]
 
