@@ -49,9 +49,11 @@ def render(template: str, **values: Any) -> str:
 
 
 def say_seconds(seconds: float | None) -> str:
-    """A duration as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    """A duration as people say it: ``20 ms``, ``0.4 s``, ``12 s``, ``3 min 5 s``."""
     if seconds is None:
         return "-"
+    if seconds < 0.1:  # noqa: PLR2004 - "0.0 s" would say that nothing happened
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 10:  # noqa: PLR2004 - one decimal below ten seconds
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -8,6 +8,7 @@ from azrunbook.procedures import folders
 from azrunbook.report import html, result
 
 FILE_NAME = "index.html"
+_CARD_METRICS = 3
 
 
 def write(reports: Path) -> Path:
@@ -52,6 +53,11 @@ def _describe(folder: Path, reports: Path) -> dict[str, Any]:
         "environment": found["environment"],
         "started_at": found["started_at"],
         "duration_seconds": found["duration_seconds"],
-        "metrics": found["metrics"],
+        "metrics": _choose_metrics(found["metrics"]),
         "checks": f"{passed} of {len(found['checks'])}" if found["checks"] else "",
     }
+
+
+def _choose_metrics(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The figures that a card has room for: what was predicted says most."""
+    return sorted(metrics, key=lambda metric: metric["predicted"] is None)[:_CARD_METRICS]

@@ -48,6 +48,9 @@ def build(folder: Path) -> dict[str, Any]:
         "metrics": [entry.data for entry in entries if entry.kind == "metric"],
         "steps": [dataclasses.asdict(step) for step in records.list_steps(entries)],
         "undone": _list_undone(entries),
+        "left_to_undo": list(
+            dict.fromkeys(entry.data["step"] for entry in records.list_pending_undos(entries))
+        ),
         "plan_hash": _find_last(entries, "plan").get("hash"),
         "plan_changes": _count_changes(_find_last(entries, "plan")),
         "cells": executed.get("cells", []),
