@@ -7,11 +7,12 @@ pyhelm3's ``kubetoken`` and ``disable_validation`` are not used (one shows, the 
 """
 
 import asyncio
+import contextlib
 import functools
 import json
 import re
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ _CHART = re.compile(r"(?P<name>.+)-(?P<version>v?\d+\.\d+\.\d+.*)")
 _HISTORY_KEPT = 10
 _QUICK_SECONDS = 60.0
 _GRACE_SECONDS = 30.0  # beyond helm's own timeout, for a helm that does not end by itself
-_STOPPED_SECONDS = 15.0
+_STOPPED_SECONDS = 3.0
 _PATIENCE_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 
@@ -54,19 +55,14 @@ class Revision:
 
 
 class Releases:
-    """The releases of one cluster.
-
-    Args:
-        kubeconfig: file with the context; holds the credential.
-        helm: the binary, 3.17 or newer or any 4.
-    """
+    """The releases of one cluster, by one ``helm`` binary (3.17 or newer, or any 4)."""
 
     def __init__(self, kubeconfig: Path, context: str, helm: Path) -> None:
         import pyhelm3
 
         self._arguments = ["--kubeconfig", str(kubeconfig), "--kube-context", context]
         self._helm = str(helm)
-        self._command = pyhelm3.Command(
+        self._command = _make_command(
             executable=str(helm),
             history_max_revisions=_HISTORY_KEPT,
             kubeconfig=kubeconfig,
@@ -136,7 +132,9 @@ class Releases:
             before: list[manifests.Object] = []
             after = manifests.read(self._render_new(name, namespace, chart, values))
         else:
-            before = manifests.read(self._helm_get_manifest(name, namespace))
+            before = manifests.read(
+                self._helm_run("get", "manifest", name, "--namespace", namespace)
+            )
             after = manifests.read(self._render_upgrade(name, namespace, chart, values))
         return manifests.compare(before, after, namespace=namespace)
 
@@ -252,9 +250,6 @@ class Releases:
             raise errors.NotFoundError(f"no release {name} in {namespace}: somebody removed it")
         return found
 
-    def _helm_get_manifest(self, name: str, namespace: str) -> str:
-        return self._helm_run("get", "manifest", name, "--namespace", namespace)
-
     def _render_new(self, name: str, namespace: str, chart: Path, values: Mapping[str, Any]) -> str:
         return self._helm_run(
             "template", name, str(chart), "--namespace", namespace, "--skip-crds",
@@ -322,6 +317,53 @@ def _as_duration(seconds: float) -> str:
     return f"{max(1, round(seconds))}s"
 
 
+def _make_command(**options: Any) -> Any:
+    """A pyhelm3 command that starts helm itself.
+
+    pyhelm3 starts it below a shell, and ends only the shell when it is cancelled: helm would go on,
+    and the caller would wait for it. Typed errors are told apart as far as this module needs it.
+    """
+    import pyhelm3
+    from pyhelm3 import errors as helm_errors
+
+    class Command(pyhelm3.Command):  # type: ignore[misc] # pyhelm3 is not typed
+        async def run(self, command: Sequence[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - pyhelm3's name
+            target = ["--kubeconfig", self._kubeconfig, "--kube-context", self._kubecontext]
+            process = await asyncio.create_subprocess_exec(
+                *map(str, [self._executable, *command, *target]),
+                stdin=asyncio.subprocess.DEVNULL if input is None else asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                stdout, stderr = await process.communicate(input)
+            except asyncio.CancelledError:
+                await _end(process)
+                raise
+            if process.returncode == 0:
+                return stdout
+            is_missing = b"release: not found" in stderr
+            kind = helm_errors.ReleaseNotFoundError if is_missing else helm_errors.Error
+            raise kind(process.returncode, stdout, stderr)
+
+    return Command(**options)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Let helm write down what became of the release, else (it may not listen) kill it.
+
+    What a kill leaves pending is repaired before the next release.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            async with asyncio.timeout(_STOPPED_SECONDS):
+                await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.communicate()
+
+
 class _Portal:
     """An event loop on a thread of its own, for the coroutines of pyhelm3."""
 
@@ -351,5 +393,5 @@ class _Portal:
             return future.result()
         except BaseException:
             if future.cancel():
-                ended.wait(_STOPPED_SECONDS)
+                ended.wait(2 * _STOPPED_SECONDS)
             raise

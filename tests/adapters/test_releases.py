@@ -1,9 +1,12 @@
 """Helm releases by both majors of helm, against a real API server and its controllers."""
 
+import contextlib
+import signal
 import subprocess
 import textwrap
 import threading
 
+import psutil
 import pytest
 
 from azrunbook import binaries, errors, releases, wait
@@ -93,13 +96,24 @@ def test_a_release_is_installed_upgraded_and_its_history_kept(helmed, chart):
     assert helmed.get_values("shop", NAMESPACE) == {"colour": "red"}
 
 
-def test_no_warning_and_nothing_secret_stands_on_a_command_line(helmed, chart, caplog):
-    """Values travel by stdin; what pyhelm3 logs shows neither them nor a token."""
-    caplog.set_level("INFO")
+def test_nothing_secret_stands_on_a_command_line_or_in_a_log(helmed, chart, caplog):
+    """Values travel by stdin, the credential stays in its file."""
+    caplog.set_level("DEBUG")
+    seen = []
+
+    def watch():
+        while not seen:
+            for one in _find_helm():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    seen.extend(one.cmdline())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     release(helmed, chart, password="planted-secret")
-    assert "helm" in caplog.text
-    assert "planted-secret" not in caplog.text
-    assert "--kube-token" not in caplog.text
+    watcher.join()
+    assert "--kubeconfig" in seen
+    assert "planted-secret" not in f"{seen} {caplog.text}"
+    assert "--kube-token" not in seen
 
 
 def test_a_preview_of_the_same_release_shows_nothing(helmed, chart):
@@ -202,3 +216,33 @@ def test_a_cluster_that_is_gone_is_an_error_within_the_deadline(kube_cluster, he
     kube_cluster.run(kube_cluster.cluster.stop())
     with pytest.raises(errors.CommandError, match="refused"):
         helmed.find("shop", NAMESPACE)
+
+
+def test_an_interrupted_release_stops_helm_and_can_be_repaired(helmed, chart):
+    """Ctrl-C ends helm, at the latest by a kill; the release comes back to what was deployed."""
+    release(helmed, chart, colour="red")
+
+    def interrupt():
+        wait.wait_until(
+            lambda: wait.Seen(None, bool(_find_helm()), "no helm"), what="helm", timeout=20
+        )
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt):
+        helmed.install_or_upgrade("shop", NAMESPACE, chart, {"replicas": 1}, timeout=60)
+    watcher.join()
+    assert _find_helm() == []
+    helmed.repair_pending("shop", NAMESPACE, patience=0)
+    assert helmed.get_values("shop", NAMESPACE) == {"colour": "red"}
+    assert helmed.find("shop", NAMESPACE).status == "deployed"
+
+
+def _find_helm():
+    """The helm processes of this test that upgrade something."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if "upgrade" in child.cmdline() else []
+    return found
