@@ -26,6 +26,11 @@ METADATA_KEY = "azrunbook"
 _SAVE_SECONDS = 2.0
 _OUTPUT_CHARACTERS = 100_000  # of one stream in one cell; a report is read by people
 _ENGINE = "azrunbook"
+_SKIP_TAG = "skip-execution"  # nbclient's
+_NOT_RUN = {
+    "not_run": "not run: the run ended before this cell\n",
+    "left_out": "left out: a dry run ends with the plan\n",
+}
 _SHUTDOWN_SECONDS = 2.0
 
 
@@ -91,8 +96,8 @@ class Execution(threading.Thread):
 
     Attributes:
         path: where the executed notebook is written.
-        cells: one account per code cell: cell, state (passed, failed, interrupted, not_run),
-            started_at, seconds.
+        cells: one account per code cell: cell, state (passed, failed, interrupted, not_run, or
+            left_out of a dry run), started_at, seconds.
         failure: what went wrong: (reason, error, cell), or None.
         started_at: monotonic instant of the first cell's start, None before.
         first_cell: set when the first cell has started, or never will.
@@ -149,8 +154,10 @@ class Execution(threading.Thread):
 
         # A copy: papermill puts error marks of its own into what it looks at afterwards.
         self._notebook = notebook = copy.deepcopy(notebook)
-        for number, cell in enumerate(_list_code(notebook), 1):
-            cell.metadata[METADATA_KEY] = {"state": "not_run", "number": number}
+        for cell in _list_code(notebook):
+            cell.metadata[METADATA_KEY] = {"state": "not_run"}
+        if self._parameters.get("apply") is False:
+            _leave_out_after_plan(notebook)
         client = _make_client(notebook, self)
         try:
             client.execute()
@@ -216,6 +223,16 @@ def _list_started(notebook: Any) -> Iterator[tuple[int, Any]]:
             yield number, cell
 
 
+def _leave_out_after_plan(notebook: Any) -> None:
+    """A dry run stops after the plan: what follows would wait for things that nobody does."""
+    cells = _list_code(notebook)
+    shows = [place for place, cell in enumerate(cells) if "plan" in cell.metadata.get("tags", [])]
+    for cell in cells[shows[0] + 1 :] if shows else []:
+        if "result" not in cell.metadata.get("tags", []):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), _SKIP_TAG]
+            cell.metadata[METADATA_KEY]["state"] = "left_out"
+
+
 def _clean(notebook: Any) -> Any:
     """A copy without papermill's claims, with bounded outputs, unexecuted cells marked."""
     notebook = copy.deepcopy(notebook)
@@ -227,8 +244,9 @@ def _clean(notebook: Any) -> Any:
         if cell.cell_type != "code":
             continue
         cell.outputs = _join_streams(cell.outputs)
-        if cell.metadata[METADATA_KEY]["state"] == "not_run":
-            said = "not run: the run ended before this cell\n"
+        if _SKIP_TAG in cell.metadata.get("tags", []):
+            cell.metadata["tags"].remove(_SKIP_TAG)
+        if said := _NOT_RUN.get(cell.metadata[METADATA_KEY]["state"]):
             cell.outputs = [{"output_type": "stream", "name": "stderr", "text": said}]
     return notebook
 

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import default_cells
+from miniature_project import default_cells
 
 from azrunbook import journal
 from azrunbook.procedures import folders, records, undoing

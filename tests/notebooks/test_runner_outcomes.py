@@ -4,7 +4,7 @@ import json
 
 import nbformat
 import pytest
-from conftest import default_cells
+from miniature_project import default_cells
 
 from azrunbook import journal
 from azrunbook.report import verify

@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from conftest import default_cells
+from miniature_project import default_cells
 
 CANARY = "canary-7f3a+Zq/91=="
 LEAKS = {
