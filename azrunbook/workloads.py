@@ -121,12 +121,12 @@ class Workloads:
             if one["metadata"].get("annotations", {}).get(_RELEASE_ANNOTATION) == release
         )
 
-    def list_pods(self, namespace: str, *, release: str) -> tuple[Pod, ...]:
-        """List the pods whose chart labels them with the release's name, as most charts do."""
+    def list_pods(self, namespace: str, *, release: str = "") -> tuple[Pod, ...]:
+        """List a namespace's pods; of one release, if its chart labels them as most charts do."""
         found = self._ask(
-            f"pods of {release}",
+            f"pods of {release or namespace}",
             f"/api/v1/namespaces/{namespace}/pods",
-            labels=f"{_RELEASE_LABEL}={release}",
+            labels=f"{_RELEASE_LABEL}={release}" if release else "",
         )
         return tuple(map(_describe_pod, found["items"]))
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from azrunbook import checks, connect, estate, plan as plans, releases
-from azrunbook.procedures import actions
+from azrunbook.procedures import actions, rollout_watch
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
-_TIMEOUT_SECONDS = 600
+_TIMEOUT_SECONDS = 300
+_SHARE_OF_HELM = 0.6
 
 
 @dataclass(frozen=True)
@@ -191,17 +192,19 @@ def check_ready_for_release(clients: connect.Clients) -> list[checks.CheckResult
 
 def release(clients: connect.Clients, progress: actions.Progress, spec: Spec) -> str:
     """Repair what a killed client left, then install or upgrade and wait for the rollout."""
-    helm = clients.region(spec.role).releases
-    repaired = helm.repair_pending(spec.name, spec.namespace)
+    region = clients.region(spec.role)
+    repaired = region.releases.repair_pending(spec.name, spec.namespace)
     if repaired:
         progress(repaired)
-    revision = helm.install_or_upgrade(
-        spec.name,
-        spec.namespace,
-        spec.chart,
-        spec.values,
-        timeout=progress.remaining_seconds,
-    )
+    with rollout_watch.told(region.workloads, spec.namespace, progress):
+        revision = region.releases.install_or_upgrade(
+            spec.name,
+            spec.namespace,
+            spec.chart,
+            spec.values,
+            # Helm takes its change back when its own deadline passes, and needs time for that.
+            timeout=progress.remaining_seconds * _SHARE_OF_HELM,
+        )
     return f"revision {revision.revision}" + (f"; before that {repaired}" if repaired else "")
 
 
