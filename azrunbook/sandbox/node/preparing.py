@@ -65,7 +65,11 @@ def _surround(
     for each in (home, temporary):
         each.mkdir(parents=True, exist_ok=True)
     return launch.Surroundings(
-        path_map=paths.PathMap(mounts, image.root, (place.folder, *image.sites, python.INSIDE)),
+        path_map=paths.PathMap(
+            mounts,
+            image.root,
+            (place.folder, *image.sites, *image.search_path, python.INSIDE),
+        ),
         address=place.address,
         host_name=pod["spec"].get("hostname") or pod["metadata"]["name"],
         home=home,
