@@ -201,10 +201,14 @@ class Clients:
         whole = resources.merge_body(body, actual) if actual else body
         if _CLUSTER_TYPE in resource_id.lower():
             group, name = resource_id.split("/")[4], resource_id.rpartition("/")[2]
-            cluster = self.clusters.begin_create_or_update(group, name, whole, progress=progress)
+            cluster = self.clusters.begin_create_or_update(
+                group, name, whole, patience=timeout, progress=progress
+            )
             self.clusters.wait(cluster, what=what, timeout=timeout, progress=progress)
             return
-        poller = self.arm.begin_put(resource_id, api_version, whole, progress=progress)
+        poller = self.arm.begin_put(
+            resource_id, api_version, whole, patience=timeout, progress=progress
+        )
         self.arm.wait(poller, what=what, timeout=timeout, progress=progress)
 
     def delete(
@@ -216,7 +220,9 @@ class Clients:
         progress: Tell | None = None,
     ) -> None:
         """Delete a resource and wait until it is gone."""
-        poller = self.arm.begin_delete(resource_id, api_version, progress=progress)
+        poller = self.arm.begin_delete(
+            resource_id, api_version, patience=timeout, progress=progress
+        )
         what = f"delete {resource_id.rpartition('/')[2]}"
         self.arm.wait(poller, what=what, timeout=timeout, progress=progress)
 

@@ -241,8 +241,8 @@ def start(clients: connect.Clients, run: runs.Run, rate_per_second: float) -> Dr
     needed = int(_STEADY_SECONDS * rate_per_second)
     try:
         prober.wait_for(
-            lambda samples: len(samples) >= needed and all(one.is_ok for one in samples[-needed:]),
-            what=f"{_STEADY_SECONDS:g} s without a failed request",
+            lambda samples: _is_steady(samples[-needed:], needed),
+            what=f"{_STEADY_SECONDS:g} s without a failed request and served by one region",
             timeout_seconds=_READY_TIMEOUT_SECONDS,
         )
     except BaseException:
@@ -253,6 +253,12 @@ def start(clients: connect.Clients, run: runs.Run, rate_per_second: float) -> Dr
     steady_since = samples[-needed].at
     run.metric("time until steady", round(steady_since - samples[0].at, 2), "s")
     return Drill(run, prober, rate_per_second=rate_per_second, steady_since=steady_since)
+
+
+def _is_steady(last: Sequence[availability.Sample], needed: int) -> bool:
+    """Every request good, and all by one region: an edge that trusts no origin uses all in turn."""
+    regions_seen = {one.region for one in last}
+    return len(last) >= needed and all(one.is_ok for one in last) and len(regions_seen) == 1
 
 
 def _is_served_by(
