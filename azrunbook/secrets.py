@@ -104,16 +104,6 @@ def scrub_json(value: Any) -> Any:
     return value
 
 
-def scrub_file(path: Path) -> bool:
-    """Mask the secrets in a text file in place; says whether there were any."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    clean = scrub(text)
-    if clean == text:
-        return False
-    path.write_text(clean, encoding="utf-8")
-    return True
-
-
 def share_register() -> int:
     """Open the register for processes started from now on; returns a descriptor to be closed.
 

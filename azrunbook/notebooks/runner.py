@@ -32,12 +32,11 @@ Tell = Callable[[journal.Entry], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the run's record is, its verdict, and whether a person or CI stopped it."""
+    """Where the run's record is, its verdict, and how long it took with its report."""
 
     folder: Path
     judgement: records.Judgement
     duration_seconds: float
-    was_stopped: bool
 
     @property
     def succeeded(self) -> bool:
@@ -117,7 +116,7 @@ def run(
             log.append("executed", **_account(execution, began))
             execution.save()
             judgement = report.write(folder)
-        return Outcome(folder, judgement, time.monotonic() - began, bool(stop.reason))
+        return Outcome(folder, judgement, time.monotonic() - began)
     finally:
         os.close(lock)
 

@@ -197,6 +197,7 @@ def begin(
     Raises:
         JournalError: the runner began another procedure, or with another ``apply``.
     """
+    secrets.filter_logs()
     folder, lock = os.environ.get(RUN_VARIABLE), None
     if folder is None:
         path, lock = folders.create(

@@ -144,13 +144,11 @@ def _list_cells(notebook: Path) -> list[dict[str, Any]]:
             shown.append({"kind": "prose", "html": load_filters()["markdown"](source)})
         elif cell["cell_type"] == "code":
             mark = cell["metadata"].get("azrunbook", {})
-            tags = cell["metadata"].get("tags", [])
             shown.append(
                 {
                     "kind": "code",
                     "html": load_filters()["code"](source),
                     "mark": mark,
-                    "is_injected": "injected-parameters" in tags,
                     "outputs": [_show(output) for output in cell["outputs"]],
                 }
             )

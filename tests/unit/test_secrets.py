@@ -109,15 +109,6 @@ def test_a_secret_too_short_to_scrub_is_refused():
         secrets.register("ab")
 
 
-def test_files_are_scrubbed_in_place(tmp_path):
-    """Says whether there was anything to scrub."""
-    secrets.register("in-a-file-xyz")
-    path = tmp_path / "log"
-    path.write_text("got in-a-file-xyz")
-    assert (secrets.scrub_file(path), path.read_text()) == (True, "got ***")
-    assert secrets.scrub_file(path) is False
-
-
 def test_log_records_are_scrubbed_with_their_traceback():
     """Arguments and exceptions of a log record are masked before a handler formats them."""
     secrets.register("logged-secret-1")
