@@ -56,16 +56,31 @@ def find_run(reports: Path, name: str) -> Path:
 
 
 def check(jobs: Sequence[Job], *, environment: str, target: str) -> None:
-    """Check the parameters of all notebooks, and the estate file.
+    """Check the estate file, the target and the parameters of all notebooks.
 
     Raises:
-        ParameterError: a parameter is wrong; nothing was started.
+        ParameterError: a parameter is wrong, or there is no such target; nothing was started.
         EstateError: the estate file is wrong; nothing was started.
     """
     estate.load(environment)
+    require_target(target)
     for job in jobs:
         defaults = {"env": environment, "target": target}
         parameters.check(job.notebook, job.given, defaults=defaults)
+
+
+def require_target(target: str) -> None:
+    """See that a target is described somewhere; a sandbox can be started.
+
+    Raises:
+        ParameterError: no such connection file, or no subscription: wrong input, nothing failed.
+    """
+    if target == "sandbox":
+        return
+    try:
+        connection.find(target)
+    except errors.ConnectError as error:
+        raise errors.ParameterError(f"{error} Nothing was started.") from error
 
 
 def run_all(

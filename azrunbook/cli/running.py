@@ -39,8 +39,10 @@ def plan(
     Example: azrunbook plan --env dv --target sandbox --json
     """
     from azrunbook import connect
+    from azrunbook.cli import batch
     from azrunbook.procedures import provision
 
+    batch.check([], environment=env, target=target)
     with sandboxes.ensured(target):
         found = provision.plan(provision.observe(connect.connect(env, target)))
     if as_json:
@@ -79,6 +81,7 @@ def run(
     from azrunbook.cli import batch
 
     given = _parse(parameter or [])
+    env, target = given.get("env", env), given.get("target", target)
     jobs = [batch.Job(batch.find_notebook(name), given) for name in notebooks]
     batch.check(jobs, environment=env, target=target)
     folder = reports or batch.default_reports()
@@ -110,9 +113,11 @@ def undo(
     folder = batch.find_run(reports or batch.default_reports(), name)
     start = records.get_start(journal.read(folder))
     known = records.find_parameter(journal.read(folder), "target")
+    target = target or known or start["target"]
+    batch.require_target(target)
     lock = folders.hold(folder)
     try:
-        clients = connect.connect(start["environment"], target or known or start["target"])
+        clients = connect.connect(start["environment"], target)
         judgement = undoing.undo(folder, clients, tell=console.say)
         report.write(folder)
     finally:
