@@ -94,10 +94,18 @@ def test_commands_outside_a_checkout_say_so(azrunbook, tmp_path):
 @pytest.mark.parametrize(
     "arguments", [["plan"], ["undo", "01_provision_estate"], ["run", "01_provision_estate"]]
 )
-def test_a_target_that_is_not_there_fails(azrunbook, arguments):
-    """Exit 1, and what to do about it."""
+def test_a_target_that_does_not_exist_is_wrong_input(azrunbook, arguments):
+    """Exit 2, and what can be a target."""
     make_run(azrunbook.root)
     done = azrunbook(*arguments, "--target", "no-such-file.json")
+    assert done.returncode == 2
+    assert "azrunbook sandbox up" in done.stderr
+
+
+def test_undo_without_the_sandbox_it_needs_fails(azrunbook):
+    """Exit 1, and how to start one: undoing on a new sandbox would prove nothing."""
+    make_run(azrunbook.root)
+    done = azrunbook("undo", "01_provision_estate")
     assert done.returncode == 1
     assert "azrunbook sandbox up" in done.stderr
 
