@@ -9,7 +9,7 @@ demo: setup
 	$(BIN)/azrunbook demo
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # Only installs. uv is installed by pip, the rest by uv; hashes are checked.
 setup: $(VENV)/.installed
