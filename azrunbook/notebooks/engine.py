@@ -6,6 +6,7 @@ killed writer would truncate the report. The notebook is saved by time and not b
 not at all, and scrubbed. Runs in a thread of its own, where nbclient does not take the signals.
 """
 
+import asyncio
 import contextlib
 import copy
 import datetime as dt
@@ -118,6 +119,7 @@ class Execution(threading.Thread):
         self._notebook: Any = None
         self._saved_at = 0.0
         self._cell_started = 0.0
+        self._later: asyncio.TimerHandle | None = None
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -172,21 +174,31 @@ class Execution(threading.Thread):
             self.ended_at = time.monotonic()
 
     def note_start(self, cell: Any) -> None:
-        if cell.cell_type != "code":
-            return
         self._cell_started = time.monotonic()
         self.started_at = self.started_at or self._cell_started
         self.first_cell.set()
         now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         cell.metadata[METADATA_KEY].update(state="interrupted", started_at=now)
-        if self._cell_started - self._saved_at > _SAVE_SECONDS:
-            self.save()
+        self._save_soon()
 
     def note_end(self, cell: Any) -> None:
         seconds = round(time.monotonic() - self._cell_started, 3)
         cell.metadata[METADATA_KEY].update(state="passed", seconds=seconds)
-        if time.monotonic() - self._saved_at > _SAVE_SECONDS:
+        self._save_soon()
+
+    def _save_soon(self) -> None:
+        """Save at once if the last time is long ago, else then; also while one cell works on."""
+        wait = self._saved_at + _SAVE_SECONDS - time.monotonic()
+        if self._later is not None:
+            return
+        if wait <= 0:
             self.save()
+        else:
+            self._later = asyncio.get_running_loop().call_later(wait, self._save_later)
+
+    def _save_later(self) -> None:
+        self._later = None
+        self.save()
 
     def save(self) -> None:
         """Write the notebook as it is now: scrubbed, and whole or not at all."""
@@ -303,7 +315,8 @@ def _make_client(notebook: Any, execution: Execution) -> Any:
         raise_on_iopub_timeout=False,
         record_timing=False,
         store_widget_state=False,
-        on_cell_start=lambda cell, **_: execution.note_start(cell),
+        # Not on_cell_start, which is called for cells that are left out as well.
+        on_cell_execute=lambda cell, **_: execution.note_start(cell),
         on_cell_executed=lambda cell, execute_reply, **_: (
             execution.note_end(cell) if execute_reply["content"]["status"] == "ok" else None
         ),

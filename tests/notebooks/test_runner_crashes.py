@@ -1,5 +1,6 @@
 """Headless runs that are stopped or killed, at each phase: nothing goes on, nothing is untrue."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -116,6 +117,21 @@ def test_a_killed_runner_leaves_no_kernel_and_a_journal_to_undo(project, monkeyp
     assert judgement.verdict in {"undone", "failed"}  # failed: nothing had been started
     assert list(project.world.iterdir()) == []
     assert verify.verify(folder).passed
+
+
+def test_the_notebook_of_a_killed_run_shows_what_had_run(project):
+    """Saved while a long cell works, not only between cells: passed, interrupted, not run."""
+    process = start_until(project, "step_started", "seconds=50", step="make b")
+    path = project.folders()[0] / "01_make_files.ipynb"
+
+    def look():
+        cells = [one for one in json.loads(path.read_text())["cells"] if "outputs" in one]
+        states = [one["metadata"]["azrunbook"]["state"] for one in cells]
+        return states == ["passed"] * 8 + ["interrupted"] + ["not_run"] * 3
+
+    project.wait_for(look, seconds=10)
+    process.kill()
+    process.wait()
 
 
 def test_the_run_after_a_killed_one_goes_on_and_reports_both(project):

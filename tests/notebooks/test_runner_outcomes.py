@@ -52,6 +52,17 @@ def test_a_dry_run_is_planned_and_changes_nothing(project):
     assert list(project.world.iterdir()) == []
 
 
+def test_a_dry_run_ends_with_the_plan(project):
+    """Later cells would wait for what nobody does: left out, told so, the result still shown."""
+    project.write([*default_cells()[:4], "raise SystemError", *default_cells()[4:]])
+    code, said = project.run()
+    assert code == 0, said
+    assert states(project)[-6:] == ["left_out"] * 5 + ["passed"]
+    last = read_notebook(project).cells[-3]
+    assert last.outputs[0].text.startswith("left out")
+    assert "skip-execution" not in json.dumps(read_notebook(project))
+
+
 @pytest.mark.parametrize("argument", ["aply=true", "seconds=61", "env=test", "apply=maybe"])
 def test_a_wrong_parameter_starts_nothing(project, argument):
     """Exit 2, no folder, no kernel."""
