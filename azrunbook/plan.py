@@ -138,7 +138,11 @@ class Plan:
     def __str__(self) -> str:
         lines = [f"{self.title}: {self.summarize()} (plan {self.hash[:12]})"]
         for change in self.changes:
-            lines.append(f"  {SIGNS[change.action]} {change.type} {change.name} [{change.region}]")
+            line = f"  {SIGNS[change.action]} {change.type} {change.name} [{change.region}]"
+            if change.action == "create":  # all of it is new: to be read in the JSON, or the file
+                lines.append(f"{line} ({len(change.properties)} properties)")
+                continue
+            lines.append(line)
             lines += [
                 f"      {one.path}: {_show(one.before)} -> {_show(one.after)}"
                 for one in change.properties
@@ -151,7 +155,7 @@ class Plan:
             f"<tr class='{change.action}'><td>{SIGNS[change.action]} "
             f"{change.action.replace('_', ' ')}</td><td>{html.escape(change.type)}</td>"
             f"<td>{html.escape(change.name)}</td><td>{html.escape(change.region)}</td>"
-            f"<td>{'<br>'.join(_property_html(one) for one in change.properties)}</td></tr>"
+            f"<td>{_properties_html(change)}</td></tr>"
             for change in self.changes
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
@@ -165,6 +169,14 @@ class Plan:
 
 def _show(value: Any) -> str:
     return "absent" if value is None else json.dumps(value, default=str)
+
+
+def _properties_html(change: Change) -> str:
+    shown = "<br>".join(_property_html(one) for one in change.properties)
+    if change.action != "create" or not shown:
+        return shown
+    count = len(change.properties)
+    return f"<details><summary>{count} properties</summary>{shown}</details>"
 
 
 def _property_html(one: PropertyChange) -> str:
