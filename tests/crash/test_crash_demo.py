@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-pytestmark = pytest.mark.slow
+# Alone on two cores it takes a hundred seconds; beside other tests it takes its time.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 PROCEDURES = (
     "01_provision_estate", "02_roll_out_ingress", "03_release_app", "06_fail_over_region",
@@ -41,7 +42,7 @@ def find_broken(page):
             broken.append(link)
         elif parts.fragment and target.suffix == ".html":
             names = links.names if target == page else Links(target).names
-            broken += [] if unquote(parts.fragment) in names else [link]
+            broken += [] if {parts.fragment, unquote(parts.fragment)} & names else [link]
     return broken
 
 
@@ -53,7 +54,7 @@ def assert_gone(shell):
 
 def test_the_demo_passes_and_leaves_pages_whose_links_resolve(shell):
     """Exit 0, six passed verdicts in a table, an index and pages without a dead link."""
-    done = shell.finish(shell.start("demo"), seconds=170)
+    done = shell.finish(shell.start("demo"), seconds=350)
     assert done.code == 0, done.said
     rows = [line.split() for line in done.output.splitlines() if re.match(r" *\d\d_", line)]
     assert [row[:2] for row in rows] == [[name, "passed"] for name in PROCEDURES]
