@@ -5,6 +5,7 @@ along the dependency graph, both regions at once. Running it again changes nothi
 after it was killed goes on where it stopped, because Azure is the state.
 """
 
+import dataclasses
 import html
 from collections.abc import Mapping
 from concurrent import futures
@@ -31,6 +32,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "Microsoft.Cdn/profiles/afdEndpoints/routes",
     ),
 }
+_SETTLED = frozenset({"Succeeded", "Ready"})
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,15 @@ def _check_version(clients: connect.Clients, location: str) -> checks.CheckResul
 
 
 def plan(facts: Facts) -> plans.Plan:
-    """Decide what to create and update; pure."""
-    changes = resources.plan_changes(facts.desired, facts.actual)
+    """Decide what to create and update; pure.
+
+    A resource that is as declared and did not come to its end (Failed, or still Creating when an
+    earlier run was killed) is put again: the put waits for what is in progress.
+    """
+    changes = tuple(
+        _finish(change, facts.actual[change.id])
+        for change in resources.plan_changes(facts.desired, facts.actual)
+    )
     by_id = {change.id: change for change in changes}
     by_group = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
     steps = [
@@ -93,6 +102,14 @@ def plan(facts: Facts) -> plans.Plan:
         steps=tuple(sorted(steps, key=lambda step: list(GROUPS).index(step.group))),
         notes=_notes(changes),
     )
+
+
+def _finish(change: plans.Change, actual: Mapping[str, Any] | None) -> plans.Change:
+    state = _state(actual)
+    if change.action != "no_change" or state in _SETTLED:
+        return change
+    unfinished = plans.PropertyChange("properties.provisioningState", state, "Succeeded")
+    return dataclasses.replace(change, action="update", properties=(unfinished,))
 
 
 def _step(
@@ -144,11 +161,7 @@ def verify(clients: connect.Clients) -> list[checks.CheckResult]:
     """Azure is as declared, and each region's nodes are ready."""
     facts = observe(clients)
     drift = [one for one in plan(facts).changes if one.action != "no_change"]
-    pending = [
-        one.name
-        for one in facts.desired
-        if _state(facts.actual[one.id]) not in {"Succeeded", "Ready"}
-    ]
+    pending = [one.name for one in facts.desired if _state(facts.actual[one.id]) not in _SETTLED]
     return [
         checks.CheckResult(
             name="estate as declared",
