@@ -15,7 +15,7 @@ import yaml
 
 from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.arm import backends
-from azrunbook.sandbox.host import addresses, machines
+from azrunbook.sandbox.host import addresses, machines, metrics
 from azrunbook.sandbox.kube import cluster as kube_cluster
 from azrunbook.sandbox.node import agent, api as node_api, config as node_config, images, proxy
 
@@ -32,7 +32,7 @@ class _Running:
     block: addresses.Block
     cluster: kube_cluster.Cluster
     proxy: proxy.ServiceProxy
-    agents: dict[str, agent.NodeAgent] = field(default_factory=dict)
+    agents: dict[str, agent.NodeAgent]
     free_indexes: list[int] = field(default_factory=lambda: list(range(240)))
     indexes: dict[str, int] = field(default_factory=dict)
     is_stopped: bool = False
@@ -76,7 +76,9 @@ class Clusters:
             service_addresses=block.services,
             load_balancer_addresses=block.load_balancers,
         )
-        cluster = kube_cluster.Cluster(config, self._authority)
+        agents: dict[str, agent.NodeAgent] = {}
+        source = metrics.AgentMetrics(agents)
+        cluster = kube_cluster.Cluster(config, self._authority, source)
         try:
             await cluster.start()
             service_proxy = proxy.ServiceProxy(self._access(cluster, "system:kube-proxy", ""))
@@ -85,7 +87,7 @@ class Clusters:
             await cluster.stop()
             block.release()
             raise
-        return _Running(request, block, cluster, service_proxy)
+        return _Running(request, block, cluster, service_proxy, agents)
 
     def _access(self, cluster: kube_cluster.Cluster, user: str, group: str) -> node_api.ApiAccess:
         pair = self._authority.issue_client(user, [group] if group else [])

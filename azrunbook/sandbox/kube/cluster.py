@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azrunbook.sandbox import tls
-from azrunbook.sandbox.kube import admission, registry, resources, server, store
+from azrunbook.sandbox.kube import admission, metrics, registry, resources, server, store
 from azrunbook.sandbox.kube.access import authentication, bootstrap
-from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, hpa, loop
+from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
 
 Object = dict[str, Any]
 
@@ -39,11 +39,10 @@ class Cluster:
         self,
         config: ClusterConfig,
         authority: tls.Authority,
-        metrics: hpa.Metrics | None = None,
+        source: metrics.Source | None = None,
     ) -> None:
-        """`metrics` says what a pod uses; without it nothing is scaled by itself."""
+        """`source` says what pods use; without it there are no metrics, nothing scales."""
         self.config = config
-        self._metrics = metrics
         self._authority = authority
         self.registry = registry.Registry(
             resources.ResourceTable(), store.Store(), admission.Admission(config.service_addresses)
@@ -56,7 +55,9 @@ class Cluster:
             config.port,
             config.version,
             authentication.Authenticator(self.registry),
+            source,
         )
+        self._usage_of = None if source is None else metrics.usage_of(source, self.registry)
         self._loop: loop.Loop | None = None
 
     @property
@@ -78,7 +79,7 @@ class Cluster:
             ca_pem=self._authority.certificate_pem,
             load_balancer_addresses=self.config.load_balancer_addresses,
             timing=self.config.timing,
-            metrics=self._metrics,
+            metrics=self._usage_of,
         )
         self._loop = loop.Loop(self.registry, controllers)
         await self._loop.start()

@@ -9,7 +9,7 @@ import uuid
 
 from aiohttp import web
 
-from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube import errors, metrics
 from azrunbook.sandbox.kube.access import authentication
 from azrunbook.sandbox.kube.access.authentication import Authenticator
 from azrunbook.sandbox.kube.access.authorization import Action, Authorizer
@@ -17,6 +17,7 @@ from azrunbook.sandbox.kube.access.reviews import Reviews
 from azrunbook.sandbox.kube.http import answers, objects, paths, plain, watch
 from azrunbook.sandbox.kube.http.context import Call
 from azrunbook.sandbox.kube.http.logs import LogProxy
+from azrunbook.sandbox.kube.http.metrics import MetricsReader
 from azrunbook.sandbox.kube.http.paths import Target
 from azrunbook.sandbox.kube.http.special import Special
 from azrunbook.sandbox.kube.identity import ANONYMOUS, User
@@ -59,7 +60,9 @@ class ApiServer:
         port: int,
         version: str,
         authenticator: Authenticator,
+        source: metrics.Source | None = None,
     ) -> None:
+        """`source` is what the metrics API answers from; without it the group is not served."""
         self.registry = registry
         self.authorizer = Authorizer(registry)
         self._authority = authority
@@ -69,8 +72,13 @@ class ApiServer:
         self._plain = plain.Plain(registry.resources, f"{address}:{port}", version)
         pair = authority.issue_client(LOG_CLIENT, ("system:masters",))
         self._logs = LogProxy(authority.client_context(pair))
+        reader = None
+        if source is not None:
+            for resource in metrics.RESOURCES:
+                registry.resources.add(resource)
+            reader = MetricsReader(source)
         reviews = Reviews(self.authorizer, authenticator)
-        self._special = Special(authenticator, reviews, self._logs)
+        self._special = Special(authenticator, reviews, self._logs, reader)
         self._runner: web.ServerRunner | None = None
 
     @property

@@ -23,6 +23,7 @@ from azrunbook.sandbox.node import (
     pods,
     registration,
     runtime,
+    usage,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -45,9 +46,14 @@ class NodeAgent:
         self._client = api.ApiClient(access)
         self._images = image_store
         self._supervisor = supervisor
-        self._server = kubelet.KubeletServer(node, self.workers)
+        self.meter = usage.Meter(self.workers)
+        self._server = kubelet.KubeletServer(node, self.workers, self.meter)
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self._tasks)
 
     async def start(self) -> None:
         """Serve the kubelet's endpoint, register the node, begin to run its pods.

@@ -6,23 +6,27 @@ server has one.
 
 import contextlib
 import datetime as dt
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
-from azrunbook.sandbox.node import clock, config, logs, memory, pods
+from azrunbook.sandbox.node import clock, config, logs, pods, usage
 
 
 class KubeletServer:
     """Serves one node."""
 
-    def __init__(self, node: config.NodeConfig, workers: Mapping[str, pods.PodWorker]) -> None:
+    def __init__(
+        self,
+        node: config.NodeConfig,
+        workers: Mapping[str, pods.PodWorker],
+        meter: usage.Meter,
+    ) -> None:
         self._node = node
         self._workers = workers
+        self._meter = meter
         self._runner: web.AppRunner | None = None
-        self._last: dict[str, tuple[float, float]] = {}
 
     async def start(self) -> int:
         """Listen; the port that was taken (any if 0 was asked for).
@@ -92,41 +96,17 @@ class KubeletServer:
 
     async def _summarize(self, _request: web.Request) -> web.Response:
         """Answer as the Summary API does: CPU and memory of each container, pod and the node."""
-        leaders = {
-            runner.run.pid: (uid, name)
-            for uid, worker in self._workers.items()
-            for name, runner in worker.runners.items()
-            if runner.run is not None and runner.run.pid is not None
-        }
-        groups = memory.list_groups(leaders)
-        self._last = {key: value for key, value in self._last.items() if int(key) in leaders}
-        described: dict[str, list[config.Object]] = {uid: [] for uid in self._workers}
-        for leader, (uid, name) in leaders.items():
-            usage = memory.measure(groups.get(leader, ()))
-            described[uid].append({"name": name, **self._describe_usage(f"{leader}", usage)})
+        await self._meter.settle()
         items = []
-        for uid, containers in described.items():
-            if uid in self._workers:
-                meta = self._workers[uid].pod["metadata"]
-                reference = {"name": meta["name"], "namespace": meta["namespace"], "uid": uid}
-                items.append({"podRef": reference, "containers": containers, **add_up(containers)})
+        for (namespace, name), measured in self._meter.read().items():
+            containers = [
+                {"name": container, **_describe_usage(one)}
+                for container, one in measured.containers.items()
+            ]
+            reference = {"name": name, "namespace": namespace, "uid": measured.uid}
+            items.append({"podRef": reference, "containers": containers, **add_up(containers)})
         node = {"nodeName": self._node.name, **add_up(items)}
         return web.json_response({"node": node, "pods": items})
-
-    def _describe_usage(self, key: str, usage: memory.Usage) -> config.Object:
-        now = time.monotonic()
-        before_at, before_seconds = self._last.get(key, (now, usage.cpu_seconds))
-        self._last[key] = (now, usage.cpu_seconds)
-        rate = (usage.cpu_seconds - before_seconds) / (now - before_at) if now > before_at else 0.0
-        stamp = clock.to_text(clock.now())
-        return {
-            "cpu": {
-                "time": stamp,
-                "usageNanoCores": int(max(rate, 0.0) * 1e9),
-                "usageCoreNanoSeconds": int(usage.cpu_seconds * 1e9),
-            },
-            "memory": {"time": stamp, "workingSetBytes": usage.memory_bytes},
-        }
 
     def _find_worker(self, namespace: str, name: str) -> pods.PodWorker | None:
         for worker in self._workers.values():
@@ -156,6 +136,18 @@ def read_query(query: Mapping[str, str]) -> logs.LogQuery:
         since=since,
         limit_bytes=int(limit) if limit else None,
     )
+
+
+def _describe_usage(measured: usage.ContainerUsage) -> config.Object:
+    stamp = clock.to_text(clock.now())
+    return {
+        "cpu": {
+            "time": stamp,
+            "usageNanoCores": int(measured.cpu_cores * 1e9),
+            "usageCoreNanoSeconds": int(measured.cpu_seconds * 1e9),
+        },
+        "memory": {"time": stamp, "workingSetBytes": measured.memory_bytes},
+    }
 
 
 def add_up(parts: list[config.Object]) -> config.Object:

@@ -1,4 +1,4 @@
-"""Memory and CPU of containers, read from the processes themselves.
+"""Memory limits of containers, kept by reading the processes themselves.
 
 A container's memory is what its group's processes hold alone or share among themselves
 (``Pss_Anon`` and ``Pss_Shmem``): pages of program files count in a real container too, but the
@@ -11,22 +11,12 @@ import contextlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from azrunbook.sandbox.node import pods, registration
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_TICKS = os.sysconf("SC_CLK_TCK")
 _EXACT = (b"Pss_Anon:", b"Pss_Shmem:")
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a group of processes uses; CPU is the time since each of them started."""
-
-    cpu_seconds: float
-    memory_bytes: int
 
 
 def list_groups(leaders: Iterable[int]) -> dict[int, list[int]]:
@@ -41,18 +31,6 @@ def list_groups(leaders: Iterable[int]) -> dict[int, list[int]]:
                     if group in wanted:
                         groups[group].append(int(entry))
     return groups
-
-
-def measure(pids: Iterable[int]) -> Usage:
-    """Return what processes use together; one that has ended counts nothing."""
-    seconds, held = 0.0, 0
-    for pid in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            # After the name: state is field 0, so utime, stime, cutime, cstime are 11 to 14.
-            seconds += sum(int(value) for value in stat[11:15]) / _TICKS
-            held += _read_cheap(pid)
-    return Usage(seconds, held)
 
 
 def measure_exactly(pids: Iterable[int]) -> int:

@@ -51,6 +51,7 @@ VIEWED = [
         READ,
     ),
     rule(["discovery.k8s.io"], ["endpointslices"], READ),
+    rule(["metrics.k8s.io"], ["pods", "nodes"], READ),
     rule(["apps"], ["*"], READ),
     rule(["autoscaling"], ["*"], READ),
     rule(["batch"], ["*"], READ),

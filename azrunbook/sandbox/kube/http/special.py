@@ -5,12 +5,13 @@ from typing import Any
 
 from aiohttp import web
 
-from azrunbook.sandbox.kube import decoding, errors, shapes, times
+from azrunbook.sandbox.kube import decoding, errors, metrics, shapes, times
 from azrunbook.sandbox.kube.access.authentication import Authenticator
 from azrunbook.sandbox.kube.access.reviews import Reviews
 from azrunbook.sandbox.kube.http import answers, objects
 from azrunbook.sandbox.kube.http.context import Call
 from azrunbook.sandbox.kube.http.logs import LogProxy
+from azrunbook.sandbox.kube.http.metrics import MetricsReader
 from azrunbook.sandbox.kube.subresources import pods, scale, tokens
 
 Object = dict[str, Any]
@@ -56,7 +57,14 @@ async def patch_scale(call: Call) -> web.StreamResponse:
 class Special:
     """The handlers by (storage, subresource, verb); those of reviews by their resource."""
 
-    def __init__(self, authenticator: Authenticator, reviews: Reviews, logs: LogProxy) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        reviews: Reviews,
+        logs: LogProxy,
+        reader: MetricsReader | None,
+    ) -> None:
+        self._reader = reader
         self._authenticator = authenticator
         self._reviews = reviews
         self._handlers: dict[tuple[str, str, str], Handler] = {
@@ -68,6 +76,8 @@ class Special:
 
     def find(self, call: Call, verb: str) -> Handler | None:
         """The handler of a call, if it is special."""
+        if self._reader is not None and call.resource in metrics.RESOURCES:
+            return {"get": self._reader.get, "list": self._reader.list}.get(verb)
         sub = call.target.subresource
         if sub == "scale":
             return {"get": get_scale, "update": update_scale, "patch": patch_scale}.get(verb)
