@@ -24,7 +24,7 @@ def remove_route(clients):
 
 
 def probe_slowly(estate):
-    estate["front_door"]["health_probe"]["interval_seconds"] = 2
+    estate["front_door"]["health_probe"]["interval_seconds"] = 3
 
 
 def test_the_plan_of_an_empty_subscription_creates_everything(estate):
@@ -65,10 +65,10 @@ def test_a_dry_run_shows_the_change_and_makes_none(estate, clients):
         done = estate.perform(PROCEDURE, apply=False)
     changed = [change for change in done.plan["changes"] if change["action"] == "update"]
     assert [change["properties"] for change in changed] == [
-        [{"path": PROBE_INTERVAL, "before": 1, "after": 2}]
+        [{"path": PROBE_INTERVAL, "before": 2, "after": 3}]
     ]
     assert (done.verdict, done.started) == ("planned", [])
-    assert clients.front_door.get_probe_settings()[0].interval_seconds == 1
+    assert clients.front_door.get_probe_settings()[0].interval_seconds == 2
 
 
 def test_an_update_is_undone_to_what_was_there_before(estate, clients):
@@ -76,7 +76,7 @@ def test_an_update_is_undone_to_what_was_there_before(estate, clients):
     with estate.edited("infra/dv/estate.yaml", probe_slowly):
         done = estate.perform(PROCEDURE)
     assert done.verdict == "passed"
-    assert clients.front_door.get_probe_settings()[0].interval_seconds == 2
+    assert clients.front_door.get_probe_settings()[0].interval_seconds == 3
     assert undoing.undo(done.folder, clients).verdict == "undone"
     entries = len(done.entries)
     assert undoing.undo(done.folder, clients).verdict == "undone"

@@ -1,0 +1,91 @@
+"""Procedures 06 and 07 on a sandbox: refusals, the drill itself, its figures, its undo."""
+
+import json
+
+import pytest
+
+from azrunbook import errors
+from azrunbook.procedures import actions, region_failback, region_failover
+
+FAIL_OVER = "06_fail_over_region"
+FAIL_BACK = "07_fail_back_region"
+
+
+def perform(action, clients, tell, role):
+    return actions.perform(action, clients, tell, {"role": role})
+
+
+@pytest.fixture
+def without_secondary(clients, tell):
+    """The other region is down, and comes back at the end."""
+    assert perform("stop_cluster", clients, tell, "secondary") == "stopped"
+    yield
+    assert perform("start_cluster", clients, tell, "secondary") == "started, application ready"
+
+
+def power(estate):
+    return {one["location"]: one["power"] for one in estate.status()["clusters"]}
+
+
+def test_a_dry_run_stops_nothing(estate):
+    """The plan says what would be stopped and for how long requests would fail."""
+    done = estate.perform(FAIL_OVER, apply=False)
+    assert (done.verdict, done.started) == ("planned", [])
+    assert "predicted 2 to 4 s" in done.plan["notes"][0]
+    assert power(estate) == {"eastus": "Running", "westus2": "Running"}
+
+
+def test_a_region_that_is_there_is_not_started_again(estate):
+    """Failing back what serves is an empty plan."""
+    done = estate.perform(FAIL_BACK, apply=False)
+    assert set(done.actions) == {"no_change"}
+    assert done.plan["steps"] == []
+
+
+@pytest.mark.usefixtures("without_secondary")
+def test_the_last_region_is_never_taken_away(estate, clients, tell):
+    """The preflight refuses, and so does the plan; stopping what is stopped is fine."""
+    done = estate.perform(FAIL_OVER)
+    assert type(done.error).__name__ == "PreflightError"
+    assert "westus2 can serve" in str(done.error)
+    facts = region_failover.observe(clients, region="primary")
+    with pytest.raises(errors.PlanError, match=r"no other region can serve \(westus2: Stopped\)"):
+        region_failover.plan(facts)
+    assert perform("stop_cluster", clients, tell, "secondary") == "was stopped"
+    assert power(estate) == {"eastus": "Running", "westus2": "Stopped"}
+
+
+@pytest.mark.usefixtures("without_secondary")
+def test_a_failback_needs_the_other_region(clients):
+    """While traffic moves back, the other one has to carry it."""
+    found = {one.name: one for one in region_failback.preflight(clients, region="primary")}
+    assert not found["westus2 can serve"].passed
+    assert "cluster Stopped" in found["westus2 can serve"].found
+    assert found["eastus is settled"].passed
+
+
+def test_starting_a_region_that_runs_waits_for_its_application_only(clients, tell):
+    """The undo of a failover may run again."""
+    assert perform("start_cluster", clients, tell, "primary") == "started, application ready"
+
+
+@pytest.mark.slow
+def test_a_region_goes_and_comes_back(estate):
+    """06: users notice and are served by the other; 06 again is refused; 07: nobody notices."""
+    gone = estate.perform(FAIL_OVER)
+    assert gone.verdict == "passed", gone.error
+    figures = {one["name"]: one for one in gone.list("metric")}
+    assert figures["failed requests"]["value"] > 0
+    assert 0 < figures["time to detect"]["value"] <= figures["time to recover"]["value"] < 10
+    assert figures["time to recover"]["predicted"] == [2.0, 4.0]
+    requests = (gone.folder / "requests.jsonl").read_text().splitlines()
+    assert json.loads(requests[-1])["region"] == "westus2"
+    refused = estate.perform(FAIL_OVER)
+    assert "eastus can serve" in str(refused.error)
+    assert refused.started == []
+    back = estate.perform(FAIL_BACK)
+    assert back.verdict == "passed", back.error
+    figures = {one["name"]: one["value"] for one in back.list("metric")}
+    assert (figures["failed requests"], figures["availability"]) == (0, 100)
+    assert back.plan["steps"][0]["undo"][0]["action"] == "stop_cluster"
+    assert power(estate) == {"eastus": "Running", "westus2": "Running"}
