@@ -91,7 +91,10 @@ def run_all(
     reports: Path,
     deadline_seconds: float = runner.DEADLINE_SECONDS,
 ) -> list[runner.Outcome]:
-    """Run notebooks one after the other; the first that does not succeed is the last."""
+    """Run notebooks one after the other; the first that fails, or is stopped, is the last.
+
+    Who presses Ctrl-C while a run that passed writes its report does not want the next one.
+    """
     _register_secret(target)
     outcomes = []
     for job in jobs:
@@ -106,7 +109,7 @@ def run_all(
             tell=console.follow(job.notebook.stem),
         )
         outcomes.append(outcome)
-        if not outcome.succeeded:
+        if outcome.was_stopped or not outcome.succeeded:
             break
     return outcomes
 

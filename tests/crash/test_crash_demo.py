@@ -1,5 +1,6 @@
 """``azrunbook demo``: all of it, as a stranger sees it; and stopped in the middle."""
 
+import os
 import re
 import signal
 from html.parser import HTMLParser
@@ -71,7 +72,7 @@ def test_ctrl_c_in_the_demo_leaves_nothing_running(shell):
     """Stopped while Traefik is installed: helm, Traefik, nodes and sandbox end; exit 1."""
     process = shell.start("demo")
     shell.wait_for_entry("02_roll_out_ingress", "step_started", run=1, step="release traefik")
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     done = shell.finish(process)
     assert (done.code, shell.result("02_roll_out_ingress")["verdict"]) == (1, "undone"), done.said
     assert shell.count_runs("03_release_app") == 0

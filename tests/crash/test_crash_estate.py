@@ -170,7 +170,7 @@ def test_credentials_are_for_their_user_only(estate):
 
 def test_a_killed_sandbox_takes_its_pods_along(estate):
     """The last test here: Traefik and the application end with the sandbox that ran them."""
-    found = estate.status()
-    assert sum(cluster["pods"] for cluster in found["clusters"]) > 0
-    os.kill(found["pid"], signal.SIGKILL)
+    running = " ".join(estate.list_processes())
+    assert ("traefik" in running, "gunicorn" in running) == (True, True)
+    os.kill(estate.status()["pid"], signal.SIGKILL)
     estate.wait_until_alone(sandbox=True)

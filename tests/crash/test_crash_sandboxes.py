@@ -48,11 +48,22 @@ def test_provisioning_goes_on_after_a_kill_while_clusters_are_put(shell):
 def test_ctrl_c_takes_the_runners_own_sandbox_down(shell):
     """01 is stopped while clusters are put, on a sandbox that the runner had started itself."""
     process = start_provisioning(shell)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     done = shell.finish(process)
     assert (done.code, shell.result(PROVISION)["verdict"]) == (1, "failed"), done.said
     assert "stopped: by Ctrl-C" in shell.result(PROVISION)["reasons"]
     assert shell.run("verify", PROVISION).code == 0
+    assert_gone(shell)
+
+
+def test_ctrl_c_between_two_notebooks_ends_it(shell):
+    """Pressed while the first one, which succeeded, writes its report: the next does not start."""
+    process = shell.start("run", PROVISION, "09_tear_down_estate")
+    shell.wait_for_entry(PROVISION, "executed", run=1)
+    os.killpg(process.pid, signal.SIGINT)
+    done = shell.finish(process)
+    assert (done.code, shell.result(PROVISION)["verdict"]) == (1, "planned"), done.said
+    assert shell.count_runs("09_tear_down_estate") == 0
     assert_gone(shell)
 
 
