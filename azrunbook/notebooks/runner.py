@@ -32,11 +32,16 @@ Tell = Callable[[journal.Entry], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the run's record is, its verdict, and how long it took with its report."""
+    """Where the run's record is, its verdict, how long it took with its report, who ended it.
+
+    Attributes:
+        was_stopped: Ctrl-C or a signal asked for its end, maybe too late to change its verdict.
+    """
 
     folder: Path
     judgement: records.Judgement
     duration_seconds: float
+    was_stopped: bool
 
     @property
     def succeeded(self) -> bool:
@@ -116,7 +121,7 @@ def run(
             log.append("executed", **_account(execution, began))
             execution.save()
             judgement = report.write(folder)
-        return Outcome(folder, judgement, time.monotonic() - began)
+        return Outcome(folder, judgement, time.monotonic() - began, bool(stop.reason))
     finally:
         os.close(lock)
 
