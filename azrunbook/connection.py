@@ -50,7 +50,7 @@ class Connection(documents.Model):
 def find_home() -> Path:
     """The state folder: ``AZRUNBOOK_HOME``, or ``.azrunbook`` in the checkout."""
     home = os.environ.get("AZRUNBOOK_HOME")
-    return Path(home) if home else estate.find_project() / ".azrunbook"
+    return Path(home).absolute() if home else estate.find_project() / ".azrunbook"
 
 
 def find(target: str) -> Connection:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from azrunbook import errors
+from azrunbook.sandbox import sockets
 
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -53,6 +54,7 @@ def start(home: Path, *, owner_pid: int | None = None, timing: str = "seconds") 
     Raises:
         ConnectError: one is running already, or it did not become ready; says where its log is.
     """
+    home = home.absolute()  # what is written into the connection file is read from anywhere
     if is_running(home):
         raise errors.ConnectError(
             f"a sandbox is running already in {folder(home)}; "
@@ -121,8 +123,8 @@ def _wait_for_exit(pid: int) -> None:
 def is_running(home: Path) -> bool:
     """Whether a sandbox answers in this folder; a socket that a killed one left does not."""
     try:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(_socket_name(home))
+        with socket.socket(socket.AF_UNIX) as probe, sockets.reach(_socket_path(home)) as name:
+            probe.connect(name)
     except OSError:
         return False
     return True
@@ -146,18 +148,19 @@ def inject(home: Path, fault: dict[str, Any]) -> dict[str, Any]:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        with sockets.reach(self._path) as name:
+            self.sock.connect(name)
 
 
 def _ask(home: Path, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    connection = _UnixConnection(_socket_name(home))
+    connection = _UnixConnection(_socket_path(home))
     try:
         connection.request(method, path, json.dumps(body) if body is not None else None)
         answer = connection.getresponse()
@@ -173,8 +176,5 @@ def _ask(home: Path, method: str, path: str, body: Any = None) -> dict[str, Any]
     return content
 
 
-def _socket_name(home: Path) -> str:
-    """A socket's path has 107 bytes at most; a deep folder is reached relative to the current."""
-    path = folder(home) / "control.sock"
-    relative = os.path.relpath(path)
-    return min(str(path), relative, key=len)
+def _socket_path(home: Path) -> Path:
+    return folder(home) / "control.sock"

@@ -137,7 +137,11 @@ class Rehearsal:
         """What a person types, with the kubeconfig that the sandbox offers to people."""
         return subprocess.run(
             [binaries.require(tool).path, *arguments],
-            env={**os.environ, "KUBECONFIG": str(lifecycle.kubeconfig_path(self.home))},
+            env={
+                **os.environ,
+                "KUBECONFIG": str(lifecycle.kubeconfig_path(self.home)),
+                "KUBECACHEDIR": str(self.root / "kubectl"),
+            },
             check=check,
             text=True,
             capture_output=True,

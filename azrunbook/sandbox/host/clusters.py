@@ -178,9 +178,13 @@ class Clusters:
         return yaml.safe_dump(cluster.kubeconfig(user, [_ADMIN_GROUP], cluster.config.name))
 
     async def lose_node(self, name: str) -> None:
-        """Stop a node's agent and leave its objects: the cluster has to notice by itself."""
-        running = next(one for one in self._running.values() if name in one.agents)
-        await running.agents[name].stop(drain=False)
+        """Stop a node's agent and leave its objects: the cluster has to notice by itself.
+
+        Raises:
+            KeyError: no cluster has a node of this name.
+        """
+        agents = {name: node for one in self._running.values() for name, node in one.agents.items()}
+        await agents[name].stop(drain=False)
 
     @property
     def kubeconfig_path(self) -> Path:

@@ -5,11 +5,14 @@ Azure sees it; it is what ``azrunbook sandbox`` and the failure tests talk to.
 """
 
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from azrunbook.sandbox import sockets
 
 
 class ControlServer:
@@ -24,8 +27,6 @@ class ControlServer:
         shutdown: Callable[[], None],
     ) -> None:
         self._path = path
-        # A socket's path has 107 bytes at most; a deep folder is reached from the current one.
-        self._name = min(str(path), os.path.relpath(path), key=len)
         self._status = status
         self._inject = inject
         self._shutdown = shutdown
@@ -41,8 +42,11 @@ class ControlServer:
 
     async def start(self) -> None:
         await self._runner.setup()
-        await web.UnixSite(self._runner, self._name).start()
+        listener = socket.socket(socket.AF_UNIX)
+        with sockets.reach(self._path) as name:
+            listener.bind(name)
         self._path.chmod(0o600)
+        await web.SockSite(self._runner, listener).start()
 
     async def stop(self) -> None:
         await self._runner.cleanup()
