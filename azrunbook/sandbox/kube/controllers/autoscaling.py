@@ -6,7 +6,7 @@ scaling behaviour. Of the metric types, Resource is emulated.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -66,27 +66,32 @@ def propose(metric: Object, samples: Sequence[Sample], current: int) -> Proposal
     else:
         each = quantities.parse_quantity(target["averageValue"])
         goals = [each for _ in samples]
+        samples = [replace(one, request=each) for one in samples]
     return Proposal(_replicas(samples, goals, current), value)
 
 
 def _replicas(samples: Sequence[Sample], goals: Sequence[Fraction], current: int) -> int:
-    """The measured ratio, damped by what was not measured (conservatively, both ways)."""
-    known = [(s, g) for s, g in zip(samples, goals, strict=True) if s.usage is not None]
-    ready = [(s, g) for s, g in known if s.is_ready]
-    ratio = _ratio((s.usage or Fraction(0), g) for s, g in ready)
+    """The measured ratio, damped by what was not measured (conservatively, both ways).
+
+    Not measured counts as idle on the way up and as all of its request (or the goal, if that is
+    more) on the way down; not ready counts as idle on the way up and not at all on the way down.
+    """
+    pairs = list(zip(samples, goals, strict=True))
+    ready = [(s.usage, g) for s, g in pairs if s.usage is not None and s.is_ready]
+    ratio = _ratio(ready)
     if abs(ratio - 1) <= TOLERANCE:
         return current
     is_up = ratio > 1
-    if len(ready) == len(samples):
+    if is_up:
+        others = [(Fraction(0), g) for s, g in pairs if s.usage is None or not s.is_ready]
+    else:
+        others = [(max(s.request, g), g) for s, g in pairs if s.usage is None]
+    if not others:
         return math.ceil(ratio * len(ready))
-    filled = [
-        (s.usage, g) if s.usage is not None and s.is_ready else (Fraction(0) if is_up else g, g)
-        for s, g in zip(samples, goals, strict=True)
-    ]
-    damped = _ratio((u or Fraction(0), g) for u, g in filled)
-    if abs(damped - 1) <= TOLERANCE or (damped > 1) != is_up:
-        return current
-    return math.ceil(damped * len(samples))
+    damped = _ratio([*ready, *others])
+    size = math.ceil(damped * (len(ready) + len(others)))
+    is_reversed = (damped > 1) != is_up or (size < current if is_up else size > current)
+    return current if abs(damped - 1) <= TOLERANCE or is_reversed else size
 
 
 def _ratio(pairs: Iterable[tuple[Fraction, Fraction]]) -> Fraction:
@@ -133,6 +138,15 @@ class Decision:
 
 
 _WITHIN = ("DesiredWithinRange", "the desired count is within the acceptable range")
+
+
+def find_forced(current: int, limits: Limits) -> tuple[int, str] | None:
+    """The size, and the reason, when the bounds alone decide: no metric is asked then."""
+    if current > limits.most:
+        return limits.most, "Current number of replicas above Spec.MaxReplicas"
+    if current < limits.least:
+        return limits.least, "Current number of replicas below Spec.MinReplicas"
+    return None
 
 
 def decide(wanted: int, current: int, limits: Limits, memory: Memory) -> Decision:

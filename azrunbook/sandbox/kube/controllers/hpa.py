@@ -30,9 +30,13 @@ COMPONENT = "horizontal-pod-autoscaler"
 REMEMBERED_SECONDS = 3600.0
 _NO_METRICS = (
     "the HPA was unable to compute the replica count: failed to get {name} utilization: "
-    "unable to get metrics for resource {name}: unable to fetch metrics from resource metrics API: "
+    "unable to get metrics for resource {name}: {why}"
+)
+_NOT_SERVED = (
+    "unable to fetch metrics from resource metrics API: "
     "the server could not find the requested resource (get pods.metrics.k8s.io)"
 )
+_NOT_MEASURED = "no metrics returned from resource metrics API"
 
 
 @dataclass
@@ -101,15 +105,28 @@ class AutoscalerController:
         if current == 0:
             message = "scaling is disabled since the replica count of the target is zero"
             return self._said(status, "ScalingActive", False, "ScalingDisabled", message)
-        return self._sized(scaler, status, resource, found)
+        proposals = self._proposals(scaler, found, current)  # measured even if the bounds decide
+        forced = autoscaling.find_forced(current, autoscaling.limits_of(scaler))
+        if forced is not None:
+            size, why = forced
+            status["desiredReplicas"] = size
+            return self._rescale(scaler, status, resource, found, size, why)
+        return self._sized(scaler, status, resource, found, proposals)
 
-    def _sized(self, scaler: Object, status: Object, resource: Any, target: Object) -> Object:
+    def _sized(
+        self,
+        scaler: Object,
+        status: Object,
+        resource: Any,
+        target: Object,
+        proposals: list[tuple[str, autoscaling.Proposal]] | None,
+    ) -> Object:
         current = status["currentReplicas"]
-        proposals = self._proposals(scaler, target, current)
         if proposals is None:
             metric = (scaler["spec"].get("metrics") or [{}])[0]
             name = (metric.get("resource") or {}).get("name", "cpu")
-            message = _NO_METRICS.format(name=name)
+            why = _NOT_SERVED if self._metrics is None else _NOT_MEASURED
+            message = _NO_METRICS.format(name=name, why=why)
             reason = "FailedGetResourceMetric"
             self._cluster.events.warning(scaler, reason, message, component=COMPONENT)
             return self._said(status, "ScalingActive", False, reason, message)

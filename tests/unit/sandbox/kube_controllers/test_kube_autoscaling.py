@@ -32,6 +32,8 @@ def pods(*percent):
         (pods(200, None), 4),
         (pods(10, None), 2),
         ([*pods(100), Sample(ASKED, ASKED, is_ready=False)], 2),
+        ([*pods(10), Sample(ASKED, ASKED, is_ready=False)], 1),
+        (pods(10, 10, 10, 10, None), 3),
     ],
 )
 def test_replicas_by_utilization(samples, expected):
@@ -50,6 +52,14 @@ def test_average_value_target():
 def test_nothing_measured_proposes_nothing():
     """Without a measured pod there is no proposal."""
     assert autoscaling.propose(metric(), pods(None, None), 2) is None
+
+
+@pytest.mark.parametrize(("current", "size"), [(1, 2), (2, None), (10, None), (11, 10)])
+def test_bounds_alone_decide_outside_of_them(current, size):
+    """A size outside of the bounds is brought to the nearer one, whatever is measured."""
+    limits = autoscaling.limits_of({"spec": {"minReplicas": 2, "maxReplicas": 10}})
+    found = autoscaling.find_forced(current, limits)
+    assert (found and found[0]) == size
 
 
 def decide(wanted, current, memory=None, **behavior):
