@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -218,9 +219,11 @@ def assert_as_declared(shell):
 
 
 @contextmanager
-def open_shell(root, **variables):
-    made = Shell(root, variables)
-    try:
-        yield made
-    finally:
-        made.close()
+def open_shell(root):
+    # What a killed runner leaves in TMPDIR goes as well; short, because sockets are put there.
+    with tempfile.TemporaryDirectory(prefix="azr-", ignore_cleanup_errors=True) as scratch:
+        made = Shell(root, {"TMPDIR": scratch})
+        try:
+            yield made
+        finally:
+            made.close()

@@ -63,6 +63,7 @@ def test_ctrl_c_between_two_notebooks_ends_it(shell):
     os.killpg(process.pid, signal.SIGINT)
     done = shell.finish(process)
     assert (done.code, shell.result(PROVISION)["verdict"]) == (1, "planned"), done.said
+    assert "planned" in done.output
     assert shell.count_runs("09_tear_down_estate") == 0
     assert_gone(shell)
 
