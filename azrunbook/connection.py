@@ -14,6 +14,7 @@ from azrunbook import documents, errors, estate
 
 PUBLIC_RESOURCE_MANAGER = "https://management.azure.com"
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+HOME_VARIABLE = "AZRUNBOOK_HOME"
 _AZURE_POLLING_SECONDS = 10.0
 
 
@@ -49,7 +50,7 @@ class Connection(documents.Model):
 
 def find_home() -> Path:
     """The state folder: ``AZRUNBOOK_HOME``, or ``.azrunbook`` in the checkout."""
-    home = os.environ.get("AZRUNBOOK_HOME")
+    home = os.environ.get(HOME_VARIABLE)
     return Path(home).absolute() if home else estate.find_project() / ".azrunbook"
 
 

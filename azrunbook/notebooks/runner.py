@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from azrunbook import errors, journal, report, secrets
+from azrunbook import connection, errors, journal, report, secrets
 from azrunbook.notebooks import engine, parameters
 from azrunbook.procedures import folders, records, runs, undoing
 
@@ -131,9 +131,10 @@ def _execute(
 ) -> engine.Execution:
     """Execute the cells until they end, are stopped, or are late."""
     deadline = time.monotonic() + deadline_seconds
-    kernel = engine.Kernel(
-        folder=master.resolve().parent, environment={runs.RUN_VARIABLE: str(folder.resolve())}
-    )
+    environment = {runs.RUN_VARIABLE: str(folder.resolve())}
+    if connection.HOME_VARIABLE in os.environ:  # the kernel's current folder is another one
+        environment[connection.HOME_VARIABLE] = str(connection.find_home())
+    kernel = engine.Kernel(folder=master.resolve().parent, environment=environment)
     execution = engine.Execution(master, folder / master.name, kernel, values)
     execution.start()
     # While the cells run there is nothing to do here: what the page needs is imported now.

@@ -10,7 +10,8 @@ from azrunbook.procedures import drills, regions
 Facts = regions.Facts
 observe = regions.observe
 _STEP_TIMEOUT_SECONDS = 1200
-_SETTLED = ("Succeeded",)
+# An operation that failed has ended too: starting again is what mends it.
+_SETTLED = ("Succeeded", "Failed", "Canceled")
 
 
 def preflight(clients: connect.Clients, *, region: str) -> list[checks.CheckResult]:

@@ -1,6 +1,10 @@
 """What a person types while the estate is up: kubectl and helm on the sandbox's kubeconfig."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +93,17 @@ def test_a_name_that_is_not_there_is_said_so(estate):
     done = estate.shell("kubectl", "get", "pod", "nobody", "-n", "hello-world", check=False)
     assert done.returncode == 1
     assert 'pods "nobody" not found' in done.stderr
+
+
+def test_a_state_folder_may_be_given_from_the_current_one(estate):
+    """The kernel works in another folder, and finds the same sandbox."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("azrunbook"), "run", "01_provision_estate"],
+        env={**os.environ, "AZRUNBOOK_HOME": os.path.relpath(estate.home)},
+        check=False,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "planned" in done.stdout

@@ -169,6 +169,21 @@ def test_a_broken_release_takes_itself_back_and_the_old_one_is_served(estate, cl
     assert app_release.plan(app_release.observe(clients)).is_empty
 
 
+@pytest.mark.usefixtures("in_short")
+def test_an_ingress_that_finds_no_room_takes_itself_back(estate, clients):
+    """Pods that no node can hold fail 02; the ingress before it goes on, and 02 runs again."""
+
+    def ask_for_too_much(ingress):
+        ingress["resources"]["cpu_request"] = ingress["resources"]["cpu_limit"] = "900000m"
+
+    with estate.edited("kubernetes-config/dv/traefik.yaml", ask_for_too_much):
+        done = estate.perform("02_roll_out_ingress")
+    assert type(done.error).__name__ == "StepError", done.error
+    assert {one.passed for one in ingress_rollout.verify(clients)} == {True}
+    again = estate.perform("02_roll_out_ingress")
+    assert (again.verdict, again.started) == ("passed", []), again.error
+
+
 def test_uninstalling_what_is_not_installed_is_fine(clients, tell):
     """The undo of a first release may run again."""
     arguments = {**APP, "name": "never-released"}
