@@ -27,6 +27,7 @@ from azrunbook.procedures import (
     rollout_watch,
 )
 
+BROKEN_VERSION = "1.0.2"
 _BUILD_TIMEOUT_SECONDS = 900
 _STEP_TIMEOUT_SECONDS = 300
 # What the broken release is given to come up: Kubernetes says so first, then Helm's own patience
@@ -68,7 +69,9 @@ class Facts:
         )
 
 
-def observe(clients: connect.Clients, *, version: str, broken_version: str) -> Facts:
+def observe(
+    clients: connect.Clients, *, version: str, broken_version: str = BROKEN_VERSION
+) -> Facts:
     """Look at the releases, the images, and what each release would change.
 
     Raises:

@@ -111,16 +111,15 @@ def start(clients: connect.Clients, run: runs.Run, rate_per_second: int) -> Dril
 
 
 def verify(
-    clients: connect.Clients, seen: Seen, *, facts: app_upgrade.Facts
+    clients: connect.Clients, seen: Seen, *, facts: app_upgrade.Facts, tolerance_ms: int
 ) -> list[checks.CheckResult]:
     """No request failed, no trigger was met, each phase did what it should, all is as before."""
     declared, version, location = facts.declared, facts.version, facts.broken.spec.location
     allowed = {declared, version}  # pods of the version before still answer while they go
     last = {_BROKEN: version, _BACK: declared}
-    noise = clients.estate.front_door.load_balancing.additional_latency_milliseconds / 1000
     found = [
         seen.traffic.check_availability(100),
-        *upgrade_phases.check_triggers(seen.phases, noise_seconds=noise),
+        *upgrade_phases.check_triggers(seen.phases, tolerance_seconds=tolerance_ms / 1000),
         *(
             upgrade_phases.check_versions(phase, ends_with=last.get(phase.name), allowed=allowed)
             for phase in seen.phases[1:]

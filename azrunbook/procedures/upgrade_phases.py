@@ -3,10 +3,11 @@
 Microsoft publishes when an upgrade in production shall be rolled back ("AKS production upgrade
 strategies"): more errors than the baseline by 1 to 3 percentage points, a 95th percentile of
 latency above twice the baseline, a throughput 20 % below it; each for five minutes. That is about
-as long as all phases here together, so they are judged as one window; of 1 to 3 points the
-strictest is taken. Each phase's own figures are shown, and which versions answered in it is
-checked. Not looked at: pods killed for memory and the processors of nodes, which Microsoft names
-too. Pure: samples in, checks out.
+as long as all phases here together: errors and answers are judged over all of them, of 1 to 3
+points the strictest; a latency has to stay high, through every phase, because one stall of a few
+seconds makes a twentieth of all requests slow. A version that is slow is: it answers in each. Not
+looked at: pods killed for memory and the processors of nodes, which Microsoft names too. Pure:
+samples in, checks out.
 """
 
 import html
@@ -99,16 +100,18 @@ def split(
     )
 
 
-def check_triggers(phases: PhaseTable, *, noise_seconds: float) -> list[checks.CheckResult]:
-    """After the baseline, the first phase, none of the published triggers is met; none unmeasured.
+def check_triggers(phases: PhaseTable, *, tolerance_seconds: float) -> list[checks.CheckResult]:
+    """After the baseline, the first phase, no published trigger is met; without phases no checks.
 
-    ``noise_seconds``: latencies that differ by less are the same, however small the baseline is.
+    ``tolerance_seconds``: latencies that differ by less are the same, however small the baseline
+    is: where pods that start share processors with those that answer, that is more than twice.
     """
     if len(phases) < 2:  # noqa: PLR2004 - the baseline and what is compared with it
         return []
     baseline, window = phases[0], _join(phases[1:])
     most_errors = baseline.error_percent + _MORE_ERRORS_POINTS
-    slowest = max(_LATENCY_FACTOR * baseline.p95_seconds, baseline.p95_seconds + noise_seconds)
+    slowest = max(_LATENCY_FACTOR * baseline.p95_seconds, baseline.p95_seconds + tolerance_seconds)
+    latencies = [one.p95_seconds for one in phases[1:]]
     fewest = _THROUGHPUT_SHARE * baseline.answers_per_second
     return [
         checks.CheckResult(
@@ -120,10 +123,10 @@ def check_triggers(phases: PhaseTable, *, noise_seconds: float) -> list[checks.C
         ),
         checks.CheckResult(
             name="latency",
-            passed=bool(window.samples) and window.p95_seconds <= slowest,
-            criterion=f"p95 at most {slowest * 1000:.0f} ms (twice the baseline's "
-            f"{baseline.p95_seconds * 1000:.0f} ms, or {noise_seconds * 1000:.0f} ms more)",
-            found=f"{window.p95_seconds * 1000:.0f} ms",
+            passed=min(latencies) <= slowest and bool(window.versions),
+            criterion=f"p95 not in every phase above {slowest * 1000:.0f} ms (twice the baseline's "
+            f"{baseline.p95_seconds * 1000:.0f} ms, or {tolerance_seconds * 1000:.0f} ms more)",
+            found=", ".join(f"{one * 1000:.0f} ms" for one in latencies),
             advice=_ADVICE,
         ),
         checks.CheckResult(

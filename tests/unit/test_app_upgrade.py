@@ -199,17 +199,17 @@ def test_without_requests_there_are_no_phases():
         ({}, []),
         ({"good": 99, "failed": 1}, []),  # one point more is still allowed
         ({"good": 98, "failed": 2}, ["error rate"]),
-        ({"latency": 0.059}, []),  # within the edge's tolerance
+        ({"latency": 0.059}, []),  # within the tolerance
         ({"latency": 0.061}, ["latency"]),
         ({"good": 80}, []),
         ({"good": 79}, ["throughput"]),
-        ({"good": 0, "failed": 100}, ["error rate", "throughput"]),
+        ({"good": 0, "failed": 100}, ["error rate", "latency", "throughput"]),
     ],
 )
 def test_triggers_are_those_that_microsoft_publishes(changed, failed):
     """Against a baseline of 20 answers a second in 10 ms."""
     phases = upgrade_phases.PhaseTable([phase("baseline"), phase(**changed)])
-    found = upgrade_phases.check_triggers(phases, noise_seconds=0.05)
+    found = upgrade_phases.check_triggers(phases, tolerance_seconds=0.05)
     assert [one.name for one in found if not one.passed] == failed
 
 
@@ -217,7 +217,17 @@ def test_triggers_are_those_that_microsoft_publishes(changed, failed):
 def test_a_slow_baseline_may_double(latency, passed):
     """The tolerance only counts where twice the baseline is less."""
     phases = upgrade_phases.PhaseTable([phase("baseline", latency=0.2), phase(latency=latency)])
-    assert upgrade_phases.check_triggers(phases, noise_seconds=0.05)[1].passed is passed
+    assert upgrade_phases.check_triggers(phases, tolerance_seconds=0.05)[1].passed is passed
+
+
+@pytest.mark.parametrize(
+    ("latencies", "passed"), [((0.01, 1.0), True), ((1.0, 0.01), True), ((1.0, 1.0), False)]
+)
+def test_a_latency_has_to_stay_high(latencies, passed):
+    """A stall in one phase is no trigger; a version that is slow in all of them is."""
+    after = [phase(latency=one) for one in latencies]
+    phases = upgrade_phases.PhaseTable([phase("baseline"), *after])
+    assert upgrade_phases.check_triggers(phases, tolerance_seconds=0.05)[1].passed is passed
 
 
 @pytest.mark.parametrize(
