@@ -6,7 +6,8 @@ Reason: helm, kubectl, Traefik and the kubernetes client must not be able to tel
 
 Emulated: discovery, all verbs of every built-in resource of the stable API groups, custom
 resources, the four patch types and server-side apply, watches with bookmarks, Table output,
-RBAC, service account tokens, the subresources status, scale, eviction, binding, token and log.
+RBAC, service account tokens, the subresources status, scale, eviction, binding, token and log; the
+resource metrics API, where the cluster is given a source of measurements.
 Not emulated: exec, attach, port-forward and proxy; admission webhooks and CEL policies (they are
 stored, not called); conversion webhooks; aggregation of other API servers; protobuf.
 """
