@@ -7,6 +7,7 @@ the sandbox itself runs in a process of its own (``python -m azrunbook.sandbox``
 """
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +57,30 @@ def start(home: Path, *, owner_pid: int | None = None, timing: str = "seconds") 
         ConnectError: one is running already, or it did not become ready; says where its log is.
     """
     home = home.absolute()  # what is written into the connection file is read from anywhere
-    if is_running(home):
-        raise errors.ConnectError(
-            f"a sandbox is running already in {folder(home)}; "
-            "use it, or stop it first: azrunbook sandbox down"
-        )
-    shutil.rmtree(folder(home), ignore_errors=True)
-    folder(home).mkdir(parents=True, mode=0o700)
+    with _starting(home):
+        if is_running(home):
+            raise errors.ConnectError(
+                f"a sandbox is running already in {folder(home)}; "
+                "use it, or stop it first: azrunbook sandbox down"
+            )
+        shutil.rmtree(folder(home), ignore_errors=True)
+        folder(home).mkdir(parents=True, mode=0o700)
+        process, reader = _spawn(home, owner_pid, timing)
+        _wait_until_ready(home, process, reader)
+    return connection_path(home)
+
+
+@contextlib.contextmanager
+def _starting(home: Path) -> Iterator[None]:
+    """Let one process at a time start: a second one would clear the folder under the first."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "sandbox.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _spawn(home: Path, owner_pid: int | None, timing: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the process; it writes into the pipe, whose reading end is returned, when ready."""
     reader, writer = os.pipe()
     command = [
         sys.executable, "-m", "azrunbook.sandbox",
@@ -78,8 +97,7 @@ def start(home: Path, *, owner_pid: int | None = None, timing: str = "seconds") 
             start_new_session=True,
         )
     os.close(writer)
-    _wait_until_ready(home, process, reader)
-    return connection_path(home)
+    return process, reader
 
 
 def _wait_until_ready(home: Path, process: subprocess.Popen[bytes], reader: int) -> None:

@@ -141,6 +141,15 @@ def test_a_refusal_that_passes_by_itself_is_survived(estate, clients, status, co
     assert any(f"waiting, {code}" in message for message in done.said)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_read_that_is_refused_for_a_moment_is_repeated(estate, status):
+    """Looking at the estate is not stopped by it: a second run still changes nothing."""
+    estate.inject("arm", path="*/managedClusters/*", method="GET", status=status, times=3,
+                  code="Busy", retry_after_seconds=0.1)  # fmt: skip
+    done = estate.perform(PROCEDURE)
+    assert (done.verdict, done.started) == ("passed", []), done.error
+
+
 def test_another_operation_on_the_cluster_is_waited_for(estate, clients):
     """A real operation in progress answers 409; the put goes through when it has ended."""
     group = clients.estate.primary.resource_group

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 
 import psutil
@@ -122,6 +124,33 @@ def test_it_ends_with_its_owner(make_sandbox, list_family, wait_for):
         family = list_family(home)
         owner.kill()
         wait_for(lambda: not list_alive(family), "the sandbox ended with its owner")
+    assert not lifecycle.connection_path(home).exists()
+
+
+def test_two_starts_at_the_same_time_make_one(make_sandbox, tmp_path):
+    """The second waits for the first, and is then refused as any later one."""
+
+    def start():
+        try:
+            return make_sandbox()
+        except errors.ConnectError as refusal:
+            return str(refusal)
+
+    with futures.ThreadPoolExecutor() as pool:
+        results = [one.result() for one in [pool.submit(start), pool.submit(start)]]
+    assert sorted(type(one).__name__ for one in results) == ["PosixPath", "str"]
+    assert any("running already" in str(one) for one in results)
+    mine = [" ".join(one.cmdline()) for one in list_alive(psutil.Process().children())]
+    assert len([line for line in mine if str(tmp_path) in line]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_in_order(make_sandbox, list_family, wait_for, number):
+    """As a machine that shuts down sends it, or a terminal that is closed."""
+    home = make_sandbox()
+    family = list_family(home)
+    family[0].send_signal(number)
+    wait_for(lambda: not list_alive(family), "the sandbox ended")
     assert not lifecycle.connection_path(home).exists()
 
 
