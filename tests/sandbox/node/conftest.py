@@ -5,7 +5,6 @@ import contextlib
 import io
 import ipaddress
 import json
-import random
 import tarfile
 import textwrap
 import time
@@ -13,6 +12,7 @@ import time
 import pytest
 
 from azrunbook.sandbox import processes, tls
+from azrunbook.sandbox.host import addresses
 from azrunbook.sandbox.kube import cluster as clusters
 from azrunbook.sandbox.node import agent, api, config, images, proxy
 
@@ -172,15 +172,15 @@ async def world(tmp_path, until):
     authority = tls.Authority()
     supervisor = processes.Supervisor()
     await supervisor.start()
-    prefix = f"127.{random.SystemRandom().randrange(16, 250)}"
+    block = addresses.claim_block()
     settings = clusters.ClusterConfig(
         name="test",
         location="westeurope",
         version="1.36.2",
-        address=f"{prefix}.0.1",
-        port=6443,
-        service_addresses=ipaddress.ip_network(f"{prefix}.2.0/23"),
-        load_balancer_addresses=ipaddress.ip_network(f"{prefix}.1.0/24"),
+        address=block.server,
+        port=addresses.API_SERVER_PORT,
+        service_addresses=block.services,
+        load_balancer_addresses=block.load_balancers,
     )
     cluster = clusters.Cluster(settings, authority)
     await cluster.start()
@@ -196,6 +196,7 @@ async def world(tmp_path, until):
             await each.stop()
     await cluster.stop()
     await supervisor.stop()
+    block.release()
 
 
 @pytest.fixture
