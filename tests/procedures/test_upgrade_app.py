@@ -1,6 +1,6 @@
 """Procedure 04 on a sandbox: its dry run, and undone when nobody takes the broken release back.
 
-There and back under traffic is for a machine of its own: azrunbook run 04_upgrade_and_roll_back_app.
+There and back under traffic wants a machine of its own; the command line runs it.
 """
 
 import pytest
