@@ -2,8 +2,9 @@
 
 Files of one sandbox, in ``<home>/sandbox``: ``connection.json`` (what a client needs; there only
 while the sandbox is ready), ``kubeconfig``, ``sandbox.log``, ``control.sock`` (a Unix socket, so
-that only this user can ask), ``ca.pem`` and the client secret. Synchronous, and imports no server:
-the sandbox itself runs in a process of its own (``python -m azrunbook.sandbox``).
+that only this user can ask), ``ca.pem`` and the client secret; beside it ``sandbox.lock``, which
+is held while one is started. Synchronous, and imports no server: the sandbox itself runs in a
+process of its own (``python -m azrunbook.sandbox``).
 """
 
 import contextlib

@@ -32,9 +32,9 @@ def find_by_name(results, start):
 
 @pytest.fixture
 def in_short(monkeypatch):
-    """A release's deadline of 20 s, of which Helm gets 8: a broken one is known soon."""
+    """A release's deadline of 20 s, of which Helm gets 6: a broken one is known soon."""
     monkeypatch.setattr(release_steps, "_TIMEOUT_SECONDS", 20)
-    monkeypatch.setattr(release_steps, "_SHARE_OF_HELM", 0.4)
+    monkeypatch.setattr(release_steps, "_SHARE_OF_HELM", 0.3)
 
 
 @pytest.fixture
