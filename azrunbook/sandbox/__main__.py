@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 
 from azrunbook.sandbox.host import server
@@ -19,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m azrunbook.sandbox", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="the state folder")
     parser.add_argument("--ready-fd", type=int, help="written to once when ready")
+    parser.add_argument("--began-at", type=float, default=time.monotonic(), help=argparse.SUPPRESS)
     parser.add_argument("--owner-pid", type=int, help="end when this process ends")
     parser.add_argument("--timing", default="seconds", choices=("immediate", "seconds", "manual"))
     arguments = parser.parse_args()
@@ -29,9 +31,10 @@ def main() -> None:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    host = server.Host(
-        server.HostSettings(folder=arguments.home / "sandbox", timing=arguments.timing)
+    settings = server.HostSettings(
+        folder=arguments.home / "sandbox", began_at=arguments.began_at, timing=arguments.timing
     )
+    host = server.Host(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, host.stopped.set)

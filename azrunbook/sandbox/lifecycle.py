@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def _spawn(home: Path, owner_pid: int | None, timing: str) -> tuple[subprocess.P
     command = [
         sys.executable, "-m", "azrunbook.sandbox",
         "--home", str(home), "--ready-fd", str(writer), "--timing", timing,
+        "--began-at", str(time.monotonic()),
         *(["--owner-pid", str(owner_pid)] if owner_pid else []),
     ]  # fmt: skip
     with log_path(home).open("wb") as log:
