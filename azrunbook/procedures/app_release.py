@@ -15,7 +15,7 @@ from azrunbook import checks, connect, errors, estate, images, plan as plans
 from azrunbook.procedures import actions, drills, ingress_rollout, release_steps, runs
 
 _BUILD_TIMEOUT_SECONDS = 900
-_PROOF_SECONDS = 5.0
+_PROOF_SECONDS = 3.0
 
 
 @dataclass(frozen=True)

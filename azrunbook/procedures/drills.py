@@ -16,7 +16,7 @@ from azrunbook.procedures import regions, runs
 
 PATH = "/api/info"
 _STEADY_SECONDS = 3.0
-_AFTERWARDS_SECONDS = 8.0
+_AFTERWARDS_SECONDS = 5.0
 _READY_TIMEOUT_SECONDS = 120.0
 _OUTAGE_TIMEOUT_SECONDS = 300.0
 
