@@ -44,7 +44,7 @@ class Metric:
         return f"{self.predicted:g} {self.unit}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The one line a notebook ends with, and where the evidence is."""
 
@@ -54,6 +54,9 @@ class Result:
     @property
     def verdict(self) -> records.Verdict:
         return self.judgement.verdict
+
+    def __repr__(self) -> str:
+        return str(self)  # a notebook keeps it, and it must not name this machine's folders
 
     def __str__(self) -> str:
         reasons = "".join(f"\n  {reason}" for reason in self.judgement.reasons)
