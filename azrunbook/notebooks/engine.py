@@ -12,6 +12,7 @@ import copy
 import datetime as dt
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -33,6 +34,16 @@ _NOT_RUN = {
     "left_out": "left out: a dry run ends with the plan\n",
 }
 _SHUTDOWN_SECONDS = 2.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def leave_signals_to_main() -> None:
+    """Block the signals that end a run in the calling thread.
+
+    Python acts on a signal in the main thread only. One of two that come together may be delivered
+    to another thread, which notes it and does not wake the main thread out of what it waits for.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 class Kernel:
@@ -132,6 +143,7 @@ class Execution(threading.Thread):
 
     def run(self) -> None:
         """Execute; never raises: what goes wrong is in ``failure``."""
+        leave_signals_to_main()
         try:
             _load_papermill().execute_notebook(
                 str(self._master),

@@ -60,7 +60,7 @@ class _Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in engine.SIGNALS:
                 self._before[number] = signal.signal(number, self._take)
         return self
 
@@ -187,6 +187,7 @@ def _finish(
 
 
 def _prepare_page(execution: engine.Execution) -> None:
+    engine.leave_signals_to_main()
     execution.first_cell.wait()
     report.html.load_filters()
 
@@ -219,6 +220,7 @@ def _following(folder: Path, tell: Tell) -> Iterator[None]:
     ended = threading.Event()
 
     def follow() -> None:
+        engine.leave_signals_to_main()
         told = size = 0
         is_last_look = False
         while not is_last_look:
