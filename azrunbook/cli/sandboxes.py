@@ -26,23 +26,43 @@ class Timing(StrEnum):
     MANUAL = "manual"
 
 
+class Images(StrEnum):
+    """What a pod does whose image cannot run here."""
+
+    FAIL = "fail"
+    SIMULATE = "simulate"
+
+
 @app.command("up")
 def up(
     timing: Annotated[
         Timing, typer.Option(help="Operations take no time, a fraction of Azure's, or stand still.")
     ] = Timing.SECONDS,
+    images: Annotated[
+        Images,
+        typer.Option(
+            help="A pod whose image cannot run here: ErrImagePull, as in a cluster whose registry "
+            "lacks it; or Running and Ready without a process, with the label "
+            "azrunbook.dev/simulated=true (its Jobs and hooks complete after a moment)."
+        ),
+    ] = Images.FAIL,
     as_json: Annotated[bool, console.Json] = False,
 ) -> None:
     """Start a sandbox in the background; one that runs already is used.
 
-    Example: azrunbook sandbox up
+    Example: azrunbook sandbox up --images simulate
     """
     from azrunbook import connect, connection
 
     lifecycle, home = connect.sandbox_lifecycle(), connection.find_home()
     if not lifecycle.is_running(home):
-        lifecycle.start(home, timing=timing.value)
+        lifecycle.start(home, timing=timing.value, images=images.value)
     found = lifecycle.status(home)
+    if images is Images.SIMULATE and found["images"] != images.value:
+        raise errors.ConnectError(
+            "the sandbox that runs does not simulate images: expected one started with "
+            "--images simulate. azrunbook sandbox down, then up again"
+        )
     if as_json:
         console.print_json(found)
         return

@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--began-at", type=float, default=time.monotonic(), help=argparse.SUPPRESS)
     parser.add_argument("--owner-pid", type=int, help="end when this process ends")
     parser.add_argument("--timing", default="seconds", choices=("immediate", "seconds", "manual"))
+    parser.add_argument("--images", default="fail", choices=("fail", "simulate"))
     arguments = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -32,7 +33,10 @@ def main() -> None:
 
 async def _run(arguments: argparse.Namespace) -> None:
     settings = server.HostSettings(
-        folder=arguments.home / "sandbox", began_at=arguments.began_at, timing=arguments.timing
+        folder=arguments.home / "sandbox",
+        began_at=arguments.began_at,
+        timing=arguments.timing,
+        images=arguments.images,
     )
     host = server.Host(settings)
     loop = asyncio.get_running_loop()

@@ -45,7 +45,9 @@ def log_path(home: Path) -> Path:
     return folder(home) / "sandbox.log"
 
 
-def start(home: Path, *, owner_pid: int | None = None, timing: str = "seconds") -> Path:
+def start(
+    home: Path, *, owner_pid: int | None = None, timing: str = "seconds", images: str = "fail"
+) -> Path:
     """Start a sandbox and wait until it is ready; returns the path of its connection file.
 
     Args:
@@ -54,6 +56,8 @@ def start(home: Path, *, owner_pid: int | None = None, timing: str = "seconds") 
             until :func:`stop`.
         timing: how long operations of the emulated Azure take: ``immediate``, ``seconds`` (scaled
             down from real ones) or ``manual`` (a test moves them on).
+        images: what a pod does whose image cannot run here: ``fail`` to be pulled, as in a cluster
+            whose registry lacks it, or ``simulate`` a container without a process.
 
     Raises:
         ConnectError: one is running already, or it did not become ready; says where its log is.
@@ -67,7 +71,7 @@ def start(home: Path, *, owner_pid: int | None = None, timing: str = "seconds") 
             )
         shutil.rmtree(folder(home), ignore_errors=True)
         folder(home).mkdir(parents=True, mode=0o700)
-        process, reader = _spawn(home, owner_pid, timing)
+        process, reader = _spawn(home, owner_pid, ["--timing", timing, "--images", images])
         _wait_until_ready(home, process, reader)
     return connection_path(home)
 
@@ -81,12 +85,14 @@ def _starting(home: Path) -> Iterator[None]:
         yield
 
 
-def _spawn(home: Path, owner_pid: int | None, timing: str) -> tuple[subprocess.Popen[bytes], int]:
+def _spawn(
+    home: Path, owner_pid: int | None, settings: list[str]
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the process; it writes into the pipe, whose reading end is returned, when ready."""
     reader, writer = os.pipe()
     command = [
         sys.executable, "-m", "azrunbook.sandbox",
-        "--home", str(home), "--ready-fd", str(writer), "--timing", timing,
+        "--home", str(home), "--ready-fd", str(writer), *settings,
         "--began-at", str(time.monotonic()),
         *(["--owner-pid", str(owner_pid)] if owner_pid else []),
     ]  # fmt: skip

@@ -25,6 +25,8 @@ def test_a_sandbox_of_ones_own_is_used_and_stays(azrunbook):
         status = json.loads(azrunbook("sandbox", "status", "--json").stdout)
         assert status["running"]
         assert azrunbook("sandbox", "up").returncode == 0
+        other = azrunbook("sandbox", "up", "--images", "simulate")
+        assert "does not simulate images" in other.stderr
         plan = json.loads(azrunbook("plan", "--json").stdout)
         assert {change["action"] for change in plan["changes"]} == {"create"}
         done = azrunbook("run", "01_provision_estate", "--json")

@@ -15,7 +15,7 @@ import yaml
 
 from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.arm import backends
-from azrunbook.sandbox.host import addresses, machines, metrics
+from azrunbook.sandbox.host import addresses, grants, machines, metrics
 from azrunbook.sandbox.kube import cluster as kube_cluster
 from azrunbook.sandbox.node import agent, api as node_api, config as node_config, images, proxy
 
@@ -48,11 +48,14 @@ class Clusters:
         images: images.ImageStore,
         supervisor: processes.Supervisor,
         folder: Path,
+        unrunnable: node_config.Unrunnable = "fail",
     ) -> None:
+        """``unrunnable`` says what nodes do with an image that cannot run here."""
         self._authority = authority
         self._images = images
         self._supervisor = supervisor
         self._folder = folder
+        self._unrunnable = unrunnable
         self._running: dict[str, _Running] = {}
 
     async def ensure(self, request: backends.ClusterRequest) -> None:
@@ -87,6 +90,8 @@ class Clusters:
             await cluster.stop()
             block.release()
             raise
+        if self._unrunnable == "simulate":
+            grants.let_nodes_label_pods(cluster.registry)
         return _Running(request, block, cluster, service_proxy, agents)
 
     def _access(self, cluster: kube_cluster.Cluster, user: str, group: str) -> node_api.ApiAccess:
@@ -122,6 +127,7 @@ class Clusters:
             server_context=self._authority.server_context(
                 address, machine.name, ask_client_certificate=True
             ),
+            unrunnable=self._unrunnable,
         )
         access = self._access(running.cluster, f"system:node:{machine.name}", "system:nodes")
         node = agent.NodeAgent(config, access, self._images, self._supervisor)

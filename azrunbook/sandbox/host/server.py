@@ -21,7 +21,7 @@ from azrunbook.sandbox import charts, faults, processes, tls
 from azrunbook.sandbox.arm import backends, server as arm_server, settings as arm_settings
 from azrunbook.sandbox.edge import config as edge_config, server as edge_server
 from azrunbook.sandbox.host import addresses, clusters, control
-from azrunbook.sandbox.node import images
+from azrunbook.sandbox.node import config as node_config, images
 
 _LOG = logging.getLogger(__name__)
 _PUBLIC_DNS_SUFFIX = ".cloudapp.azure.com"
@@ -43,12 +43,14 @@ class HostSettings:
     """Where the sandbox keeps its files, and how long Azure's operations take in it.
 
     ``began_at`` is the monotonic instant at which it was asked for, before its process was there:
-    whoever waits for it waits for its imports too.
+    whoever waits for it waits for its imports too. ``images`` says what nodes do with an image that
+    cannot run here.
     """
 
     folder: Path
     began_at: float
     timing: str = "seconds"
+    images: node_config.Unrunnable = "fail"
 
 
 class Host:
@@ -67,6 +69,7 @@ class Host:
             images=self._images,
             supervisor=self._supervisor,
             folder=settings.folder,
+            unrunnable=settings.images,
         )
         self._secret = secrets.token_urlsafe(32)
         self._arm = self._make_arm()
@@ -188,6 +191,7 @@ class Host:
             "running": True,
             "pid": process.pid,
             "ready_seconds": round(self._ready_seconds, 2),
+            "images": self._settings.images,
             "memory_bytes": process.memory_info().rss,
             "pods_memory_bytes": sum(_resident_bytes(child) for child in children),
             "endpoints": {

@@ -13,6 +13,8 @@ Object = dict[str, Any]
 
 KUBELET_PORT = 10250
 
+Unrunnable = Literal["fail", "simulate"]
+
 
 @dataclass(frozen=True)
 class BackOff:
@@ -34,8 +36,7 @@ class NodeConfig:
     ``capacity`` has Kubernetes quantities (``cpu``, ``memory``, ``pods``, ``ephemeral-storage``).
     ``log_dir`` holds the containers' logs and the pods' directories. ``unrunnable`` says what to
     do with an image that has no command here: ``fail`` as a registry without it would, or
-    ``simulate`` a running container without a process (a condition of the pod and an event say
-    so).
+    ``simulate`` a running container without a process (``simulation.py``).
     """
 
     name: str
@@ -48,7 +49,7 @@ class NodeConfig:
     log_dir: Path
     provider_id: str
     server_context: ssl.SSLContext
-    unrunnable: Literal["fail", "simulate"] = "fail"
+    unrunnable: Unrunnable = "fail"
     lease_seconds: float = 10.0
     status_seconds: float = 300.0
     memory_sample_seconds: float = 5.0

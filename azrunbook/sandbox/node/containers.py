@@ -24,6 +24,7 @@ from azrunbook.sandbox.node import (
     pulls,
     running,
     runtime,
+    simulation,
     statuses,
 )
 
@@ -156,7 +157,7 @@ class ContainerRunner:
         return code
 
     async def _watch(self, run: running.Running) -> None:
-        if isinstance(run, running.SimulatedRun):
+        if isinstance(run, simulation.SimulatedRun):
             self._note_started()
             self._note_ready(is_ready=True)
             return
@@ -194,10 +195,13 @@ class ContainerRunner:
         return None
 
     async def _simulate(self, error: images.ImagePullError) -> int:
-        name = self.spec["name"]
-        text = f"Container {name} is simulated, nothing runs in it: {error}"
+        text, pod = simulation.explain(self.spec["name"], str(error)), self._get_pod()
         self._parts.events.warning(self._subject, "Simulated", text)
-        return await self._follow(running.SimulatedRun())
+        await simulation.label_pod(self._parts.client, pod)
+        is_ending = simulation.is_ending(self.record, pod)
+        run = simulation.start(text, self._log_path(self.record.restart_count), is_ending=is_ending)
+        self.live_log = run.log
+        return await self._follow(run)
 
     def _fail_to_start(self, message: str) -> int:
         self.record.container_id = running.new_container_id()

@@ -20,21 +20,14 @@ from azrunbook.sandbox.node import (
     events,
     recovery,
     reports,
-    running,
     runtime,
+    simulation,
     statuses,
     volumes,
 )
 
 _LOG = logging.getLogger(__name__)
 _MOUNT_RETRY_SECONDS = 2.0
-# A label would say it too, but a node may write the status of a pod and nothing else of it.
-_SIMULATED: config.Object = {
-    "type": "sandbox.azrunbook.dev/Simulated",
-    "status": "True",
-    "reason": "NoCommand",
-    "message": "a container of this pod has no process: its image cannot run here",
-}
 _SHUTDOWN = {
     "reason": "Terminated",
     "message": "Pod was terminated in response to imminent node shutdown.",
@@ -243,8 +236,8 @@ class PodWorker:
             has_sandbox=self._has_sandbox and not self._final,
             gates=recovery.read_gates(spec, self.pod.get("status", {}).get("conditions") or []),
         )
-        if any(isinstance(r.run, running.SimulatedRun) for r in self.runners.values()):
-            conditions.append(_SIMULATED)
+        if any(isinstance(r.run, simulation.SimulatedRun) for r in self.runners.values()):
+            conditions.append(simulation.CONDITION)
         self._conditions = statuses.stamp_conditions(conditions, self._conditions, clock.now())
         return {
             "phase": phase,

@@ -86,30 +86,6 @@ class ProcessRun:
         self._child.kill()
 
 
-class SimulatedRun:
-    """A container without a process: it runs until it is stopped, and then ends with 0."""
-
-    pid = None
-
-    def __init__(self) -> None:
-        self.container_id = new_container_id()
-        self.started_at_seconds = time.monotonic()
-        self._stopped = asyncio.Event()
-
-    async def wait(self) -> int:
-        """Wait until it is stopped."""
-        await self._stopped.wait()
-        return 0
-
-    async def stop(self, grace_seconds: float, hook: Hook | None) -> None:  # noqa: ARG002 - Running
-        """End it; there is nothing a hook could reach."""
-        self._stopped.set()
-
-    def kill(self) -> None:
-        """End it."""
-        self._stopped.set()
-
-
 def new_container_id() -> str:
     """Return an id of the form that containerd gives."""
     return f"containerd://{secrets.token_hex(32)}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from azrunbook.sandbox.node import pods, running
+from azrunbook.sandbox.node import pods, running, simulation
 
 APART_SECONDS = 1.0
 WINDOW_SECONDS = 20.0
@@ -180,5 +180,5 @@ def _list_runs(worker: pods.PodWorker) -> list[tuple[str, running.Running]]:
         (name, runner.run)
         for name, runner in worker.runners.items()
         if runner.run is not None
-        and (runner.run.pid is not None or isinstance(runner.run, running.SimulatedRun))
+        and (runner.run.pid is not None or isinstance(runner.run, simulation.SimulatedRun))
     ]

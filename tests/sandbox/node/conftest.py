@@ -5,12 +5,15 @@ import contextlib
 import io
 import ipaddress
 import json
+import os
+import subprocess
 import tarfile
 import textwrap
 import time
 
 import pytest
 
+from azrunbook import binaries
 from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.host import addresses
 from azrunbook.sandbox.kube import cluster as clusters
@@ -156,6 +159,40 @@ class World:
     def delete_pod(self, name="web", grace=None):
         options = {} if grace is None else {"gracePeriodSeconds": grace}
         self.registry.delete(self.resource("pods"), "default", name, options=options)
+
+    def write_kubeconfig(self, user="admin", groups=("system:masters",)):
+        path = self.folder / f"kubeconfig-{user.replace(':', '-')}"
+        path.write_text(json.dumps(self.cluster.kubeconfig(user, groups, "test")))
+        return path
+
+    async def run_kubectl(self, *arguments, given=None, user=("admin", ("system:masters",))):
+        """Run the real kubectl; its exit code, output and error output."""
+        process = await asyncio.create_subprocess_exec(
+            binaries.require("kubectl").path,
+            *arguments,
+            env={
+                **os.environ,
+                "KUBECONFIG": str(self.write_kubeconfig(*user)),
+                "KUBECACHEDIR": str(self.folder / "kubectl"),
+            },
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(60):
+                out, problem = await process.communicate(given)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return process.returncode, out.decode(), problem.decode()
+
+    async def kubectl(self, *arguments, given=None):
+        """Run kubectl, which must succeed; its output."""
+        code, out, problem = await self.run_kubectl(*arguments, given=given)
+        assert code == 0, problem
+        return out
 
     async def ask(self, address, path="/", port=8080):
         reader, writer = await asyncio.open_connection(address, port)

@@ -132,18 +132,6 @@ async def test_an_unknown_image_is_not_pulled(world, until):
     await until(lambda: world.pod() is None)
 
 
-async def test_an_unknown_image_can_be_simulated(world, until):
-    """Running and ready without a process, and it says so."""
-    await world.start_node(unrunnable="simulate")
-    world.create_pod(image="registry.example/nothing:9", spec={"terminationGracePeriodSeconds": 1})
-    await until(world.is_ready)
-    assert world.supervisor.list_children() == []
-    await until(lambda: "Simulated" in world.reasons())
-    assert world.condition("sandbox.azrunbook.dev/Simulated") == "True"
-    world.delete_pod()
-    await until(lambda: world.pod() is None)
-
-
 @pytest.mark.usefixtures("node")
 async def test_a_missing_program_is_a_start_error(world, until):
     """The container ends with 128 and runc's words."""
