@@ -15,7 +15,7 @@ import yaml
 
 from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.arm import backends
-from azrunbook.sandbox.host import addresses, grants, machines, metrics
+from azrunbook.sandbox.host import addons, addresses, grants, machines, metrics
 from azrunbook.sandbox.kube import cluster as kube_cluster
 from azrunbook.sandbox.node import agent, api as node_api, config as node_config, images, proxy
 
@@ -84,6 +84,7 @@ class Clusters:
         cluster = kube_cluster.Cluster(config, self._authority, source)
         try:
             await cluster.start()
+            addons.install(cluster.registry)
             service_proxy = proxy.ServiceProxy(self._access(cluster, "system:kube-proxy", ""))
             await service_proxy.start()
         except BaseException:  # also cancelled: aborting or deleting the group ends a creation
@@ -123,6 +124,7 @@ class Clusters:
             capacity=dict(machine.capacity),
             kubelet_version=f"v{running.cluster.config.version}",
             log_dir=self._folder / "logs" / running.request.location / machine.name,
+            disks_dir=self._folder / "disks" / running.request.location,
             provider_id=f"azure://{running.request.id}/{machine.pool}/{machine.index}",
             server_context=self._authority.server_context(
                 address, machine.name, ask_client_certificate=True

@@ -34,9 +34,10 @@ class NodeConfig:
     """One node: who it is, what it offers, where it keeps its files.
 
     ``capacity`` has Kubernetes quantities (``cpu``, ``memory``, ``pods``, ``ephemeral-storage``).
-    ``log_dir`` holds the containers' logs and the pods' directories. ``unrunnable`` says what to
-    do with an image that has no command here: ``fail`` as a registry without it would, or
-    ``simulate`` a running container without a process (``simulation.py``).
+    ``log_dir`` holds the containers' logs and the pods' directories, ``disks_dir`` the persistent
+    volumes (the same for all nodes of a cluster; below ``log_dir`` if not given). ``unrunnable``
+    says what to do with an image that has no command here: ``fail`` as a registry without it
+    would, or ``simulate`` a running container without a process (``simulation.py``).
     """
 
     name: str
@@ -49,6 +50,7 @@ class NodeConfig:
     log_dir: Path
     provider_id: str
     server_context: ssl.SSLContext
+    disks_dir: Path | None = None
     unrunnable: Unrunnable = "fail"
     lease_seconds: float = 10.0
     status_seconds: float = 300.0

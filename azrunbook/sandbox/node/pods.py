@@ -165,6 +165,7 @@ class PodWorker:
             self._parts.client,
             pod,
             self._folder / "volumes",
+            disks=self._parts.config.disks_dir or self._parts.config.log_dir / "disks",
             allocatable=self._parts.allocatable,
         )
         places = await builder.build()

@@ -1,8 +1,9 @@
 """Volumes of a pod as directories: emptyDir, configMap, secret, downwardAPI, projected, hostPath.
 
 Contents are written once, when the pod starts: a ConfigMap that changes later is not carried into
-a running pod (the kubelet does so within about a minute). Every other kind of volume is refused
-with the kubelet's FailedMount, and the pod waits.
+a running pod (the kubelet does so within about a minute). A bound claim is a directory that
+outlives the pod and is the same on every node; it stays as long as the sandbox does. Every other
+kind of volume is refused with the kubelet's FailedMount, and the pod waits.
 """
 
 from pathlib import Path
@@ -23,11 +24,14 @@ class VolumeBuilder:
         pod: config.Object,
         folder: Path,
         *,
+        disks: Path,
         allocatable: dict[str, str],
     ) -> None:
+        """`folder` is the pod's own and ends with it; `disks` holds the persistent volumes."""
         self._client = client
         self._pod = pod
         self._folder = folder
+        self._disks = disks
         self._allocatable = allocatable
         self._found = references.References(client, pod["metadata"]["namespace"])
 
@@ -49,6 +53,10 @@ class VolumeBuilder:
     async def _build_one(self, volume: config.Object) -> Path:
         if host_path := volume.get("hostPath"):
             return Path(str(host_path["path"]))
+        if claimed := volume.get("persistentVolumeClaim"):
+            return await self._find_claimed(str(claimed["claimName"]))
+        if "ephemeral" in volume:
+            return await self._find_claimed(f"{self._pod['metadata']['name']}-{volume['name']}")
         place = self._folder / str(volume["name"])
         place.mkdir(parents=True, exist_ok=True)
         kinds = [key for key in volume if key != "name" and volume[key] is not None]
@@ -62,6 +70,21 @@ class VolumeBuilder:
                 target = place / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 credentials.write_private(target, content)
+        return place
+
+    async def _find_claimed(self, name: str) -> Path:
+        """Return the directory of the persistent volume that a claim is bound to."""
+        where = f"/api/v1/namespaces/{self._pod['metadata']['namespace']}/persistentvolumeclaims"
+        claim: config.Object = await self._client.get(f"{where}/{name}")
+        if (claim.get("status") or {}).get("phase") != "Bound":
+            raise VolumeError(f"PVC {self._pod['metadata']['namespace']}/{name} is not bound")
+        volume_name = str(claim["spec"]["volumeName"])
+        spec = (await self._client.get(f"/api/v1/persistentvolumes/{volume_name}"))["spec"]
+        for kind in ("hostPath", "local"):
+            if kind in spec:
+                return Path(str(spec[kind]["path"]))
+        place = self._disks / volume_name
+        place.mkdir(parents=True, exist_ok=True)
         return place
 
     async def _collect(self, source: config.Object) -> dict[str, bytes]:

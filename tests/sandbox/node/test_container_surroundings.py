@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from azrunbook.sandbox.host import addons
+
 READY = {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1}
 
 
@@ -110,3 +112,30 @@ async def test_a_missing_volume_source_holds_the_pod(world, until):
     await until(lambda: "FailedMount" in world.reasons())
     make_config(world, "files", {"a.txt": "x"})
     await until(world.is_ready)
+
+
+async def test_a_persistent_volume_outlives_its_pod_and_is_the_same_on_another_node(world, until):
+    """What one pod writes into a claim, the next pod reads, on a node that shares the disks."""
+    addons.install(world.registry)
+    shared = world.folder / "shared"
+    for number in (0, 1):
+        await world.start_node(number, disks_dir=shared)
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "data"}, "spec": {**spec, "storageClassName": "azurefile"}}
+    world.create("persistentvolumeclaims", claim)
+    mount = {
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+        "restartPolicy": "Never",
+    }
+
+    async def run(name, node, script):
+        mounts = [{"name": "data", "mountPath": "/data"}]
+        command = ["python", "-c", script]
+        world.create_pod(name, node=node, spec=mount, command=command, volumeMounts=mounts)
+        await until(lambda: world.pod(name)["status"].get("phase") in ("Succeeded", "Failed"))
+        assert world.pod(name)["status"]["phase"] == "Succeeded"
+
+    await run("writer", "node-0", "open('/data/word', 'w').write('kept')")
+    world.delete_pod("writer")
+    await until(lambda: world.pod("writer") is None)
+    await run("reader", "node-1", "assert open('/data/word').read() == 'kept'")

@@ -25,6 +25,11 @@ DEFAULT_CLASS = {
         "storageClassName",
     ),
 }
+PROTECTION = {
+    "persistentvolumes": "kubernetes.io/pv-protection",
+    "persistentvolumeclaims": "kubernetes.io/pvc-protection",
+}
+"""StorageObjectInUseProtection: the finalizer that every volume and claim starts with."""
 OLD_INGRESS_CLASS = "kubernetes.io/ingress.class"
 
 
@@ -42,6 +47,8 @@ class Admission:
             pods.admit(registry, obj)
         if resource.storage in DEFAULT_CLASS:
             _set_class(registry, resource, obj)
+        if resource.storage in PROTECTION:
+            _protect(obj["metadata"], PROTECTION[resource.storage])
         if resource.namespaced:
             quota.require(registry, resource, obj)
         if resource.storage == "certificatesigningrequests.certificates.k8s.io":
@@ -67,6 +74,12 @@ class Admission:
         if resource.storage == "namespaces" and name in IMMORTAL_NAMESPACES:
             why = "this namespace may not be deleted"
             raise errors.forbidden(resource.plural, resource.group, name, why)
+
+
+def _protect(metadata: Object, finalizer: str) -> None:
+    finalizers = metadata.get("finalizers") or []
+    if finalizer not in finalizers:
+        metadata["finalizers"] = [*finalizers, finalizer]
 
 
 def _set_class(registry: "Registry", resource: Resource, obj: Object) -> None:

@@ -1,7 +1,7 @@
 """Where a pod goes: filters, scores, and the sentence when it fits nowhere.
 
 Law: pure; a decision about a snapshot. The order of the filters and the words are those of
-kube-scheduler 1.36. Not emulated: preemption (a pod never evicts another) and volumes.
+kube-scheduler 1.36. Not emulated: preemption (a pod never evicts another).
 """
 
 from collections import Counter
@@ -21,6 +21,7 @@ Object = dict[str, Any]
 UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 NO_NODES = "no nodes available to schedule pods"
 _PREEMPTION_HELPS_NOT = "Preemption is not helpful for scheduling"
+_VOLUME_ELSEWHERE = "node(s) didn't match PersistentVolume's node affinity"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
 
 
@@ -32,6 +33,10 @@ class Snapshot:
     namespaces: pod_affinity.NamespaceLabels
     default_selector: Object | None = None
     """Selects the pods that belong together with this one (its ReplicaSet, its Services)."""
+    problem: str = ""
+    """Why the pod fits nowhere, whatever the node: a claim that is missing or not bound."""
+    volume_selectors: tuple[Object, ...] = ()
+    """Node selectors of the volumes that the pod mounts."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def plan_placement(pod: Object, snapshot: Snapshot) -> Placement:
     """Choose a node. Among equals: fewest pods, then by name, so that it is repeatable."""
     if not snapshot.states:
         return Placement(None, NO_NODES)
+    if snapshot.problem:
+        return Placement(None, _describe_problem(snapshot.problem, len(snapshot.states)))
     refusals = find_refusals(pod, snapshot)
     feasible = [state for state in snapshot.states if state.name not in refusals]
     if not feasible:
@@ -67,7 +74,7 @@ def find_refusals(pod: Object, snapshot: Snapshot) -> dict[str, Refusal]:
     """Node name to the first filter that refuses it, in the scheduler's order."""
     refused: dict[str, Refusal] = {}
     for state in snapshot.states:
-        refusal = _refuse_alone(pod, state)
+        refusal = _refuse_alone(pod, state) or _refuse_volumes(snapshot, state)
         if refusal is not None:
             refused[state.name] = refusal
     for name, reason in spread.find_refusals(pod, snapshot.states).items():
@@ -95,6 +102,13 @@ def _refuse_alone(pod: Object, state: NodeState) -> Refusal | None:
         reason = "node(s) didn't have free ports for the requested pod ports"
         return Refusal((reason,), is_final=False)
     return _refuse_by_size(pod, state)
+
+
+def _refuse_volumes(snapshot: Snapshot, state: NodeState) -> Refusal | None:
+    for selector in snapshot.volume_selectors:
+        if not matching.matches_node_selector(selector, name=state.name, labels=state.labels):
+            return Refusal((_VOLUME_ELSEWHERE,), is_final=True)
+    return None
 
 
 def _overlap(wanted: set[tuple[str, str, int]], taken: set[tuple[str, str, int]]) -> bool:
@@ -131,6 +145,11 @@ def describe(refusals: dict[str, Refusal], total: int) -> str:
     start = f"0/{total} nodes are available: "
     preemption = f"no new claims to deallocate, preemption: {start}{_listed(helpless)}."
     return f"{start}{_listed(reasons)}. {preemption}"
+
+
+def _describe_problem(problem: str, total: int) -> str:
+    start = f"0/{total} nodes are available: "
+    return f"{start}{problem}. preemption: {start}{total} {_PREEMPTION_HELPS_NOT}."
 
 
 def _listed(reasons: Counter[str]) -> str:

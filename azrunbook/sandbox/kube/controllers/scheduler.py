@@ -10,6 +10,7 @@ from typing import Any
 
 from azrunbook.sandbox.kube import errors, writes
 from azrunbook.sandbox.kube.controllers import (
+    claims,
     conditions,
     loop,
     matching,
@@ -18,6 +19,7 @@ from azrunbook.sandbox.kube.controllers import (
     placement,
     pod_affinity,
     pods,
+    volume_binding,
 )
 from azrunbook.sandbox.kube.controllers.access import Access
 from azrunbook.sandbox.kube.subresources import pods as pod_subresources
@@ -38,12 +40,14 @@ class Scheduler:
         self._pods = cluster.resource("", "pods")
         self._nodes = cluster.resource("", "nodes")
         self._namespaces = cluster.resource("", "namespaces")
+        self._claims = cluster.resource("", "persistentvolumeclaims")
         self._waiting: dict[loop.Key, Object] = {}
 
     def watches(self) -> Sequence[loop.Watch]:
         return [
             loop.Watch(self._pods, self._of_pod),
             loop.Watch(self._nodes, self._of_node),
+            loop.Watch(self._claims, self._of_claim),
         ]
 
     def _of_pod(self, change: loop.Change) -> Iterable[loop.Key]:
@@ -67,20 +71,32 @@ class Scheduler:
         )
         return [] if is_same else list(self._waiting)
 
+    def _of_claim(self, change: loop.Change) -> Iterable[loop.Key]:
+        namespace, name = loop.key_of(change.object)
+        return [
+            key
+            for key, pod in self._waiting.items()
+            if key[0] == namespace and name in claims.claim_names(pod)
+        ]
+
     def reconcile(self, key: loop.Key) -> float | None:
         pod = self._cluster.registry.find(self._pods, *key)
         self._waiting.pop(key, None)
         if pod is None or not _is_due(pod):
             return None
-        found = placement.plan_placement(pod, self._snapshot(pod))
+        needs = volume_binding.examine(self._cluster, pod)
+        found = placement.plan_placement(pod, self._snapshot(pod, needs))
         if found.node_name is None:
             self._waiting[key] = pod
             self._refuse(pod, found.message)
+        elif needs.waiting:
+            self._waiting[key] = pod
+            volume_binding.select_node(self._cluster, needs.waiting, found.node_name)
         else:
             self._bind(pod, found.node_name)
         return None
 
-    def _snapshot(self, pod: Object) -> placement.Snapshot:
+    def _snapshot(self, pod: Object, needs: volume_binding.Needs) -> placement.Snapshot:
         store = self._cluster.registry
         nodes = [n for n in store.list(self._nodes) if "deletionTimestamp" not in n["metadata"]]
         return placement.Snapshot(
@@ -90,6 +106,8 @@ class Scheduler:
                 for one in store.list(self._namespaces)
             },
             default_selector=self._default_selector(pod),
+            problem=needs.problem,
+            volume_selectors=needs.selectors,
         )
 
     def _default_selector(self, pod: Object) -> Object | None:

@@ -1,7 +1,7 @@
 """The StatefulSet controller: pods with an ordinal, a name that stays, and claims of their own.
 
-Law: the next step is ordinals.py's. Volume claims are created and kept; nothing binds them, since
-the sandbox has no volumes.
+Law: the next step is ordinals.py's. Volume claims are created and kept; binding
+them is persistent_volumes.py's.
 """
 
 from collections.abc import Iterable, Sequence

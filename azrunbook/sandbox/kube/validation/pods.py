@@ -1,6 +1,7 @@
 """Validation of pods and pod templates."""
 
 import copy
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from azrunbook.sandbox.kube.errors import Cause
@@ -18,18 +19,21 @@ CHANGEABLE = (
 )
 
 
-def template(part: Object | None, where: str) -> list[Cause]:
-    """A pod template, its labels and annotations included."""
+def template(
+    part: Object | None, where: str, *, claimed: AbstractSet[str] = frozenset()
+) -> list[Cause]:
+    """A pod template, its labels and annotations included; `claimed` are volumes it will get."""
     part = part or {}
     inner = part.get("metadata") or {}
     found = metadata.labels(inner.get("labels"), f"{where}.metadata.labels")
     found += metadata.annotations(inner.get("annotations"), f"{where}.metadata.annotations")
-    return found + pod_spec(part.get("spec") or {}, f"{where}.spec")
+    return found + pod_spec(part.get("spec") or {}, f"{where}.spec", claimed=claimed)
 
 
-def pod_spec(spec: Object, where: str) -> list[Cause]:
+def pod_spec(spec: Object, where: str, *, claimed: AbstractSet[str] = frozenset()) -> list[Cause]:
     """What pods and templates share."""
     found, volumes = _volumes(spec.get("volumes") or [], f"{where}.volumes")
+    volumes |= claimed
     found += containers.containers(spec.get("containers"), f"{where}.containers", volumes)
     found += containers.each(spec.get("initContainers") or [], f"{where}.initContainers", volumes)
     policy = spec.get("restartPolicy")

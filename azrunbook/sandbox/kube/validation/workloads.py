@@ -138,7 +138,9 @@ def stateful_set(obj: Object) -> list[Cause]:
     kinds = ("OnDelete", "RollingUpdate")
     found += _rolling(spec["updateStrategy"], "spec.updateStrategy", kinds)
     found += _counts(obj, "replicas", "minReadySeconds") + _selected(obj, "statefulset")
-    return found + pods.template(spec.get("template"), TEMPLATE) + _always_restarted(obj)
+    claimed = {one["metadata"].get("name", "") for one in spec.get("volumeClaimTemplates") or []}
+    found += pods.template(spec.get("template"), TEMPLATE, claimed=claimed)
+    return found + _always_restarted(obj)
 
 
 def replication_controller(obj: Object) -> list[Cause]:
