@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from azrunbook import documents, errors, estate
+from azrunbook.estate import fields
 
 ROOT = Path(__file__).parents[2]
 DV = (ROOT / "infra/dv/estate.yaml").read_text()
@@ -28,7 +30,43 @@ MISTAKES = {
     "more successes than samples": ("samples: 3", "samples: 5", "at most sample_size"),
     "version that is not one": ("version: 1.0.0", "version: latest", 'app.version: found "latest"'),
     "long-term support on Standard": ("KubernetesOfficial", "AKSLongTermSupport", "tier Premium"),
-}  # fmt: skip
+    "nobody can sign in": ("local_accounts: true", "local_accounts: false", "entra with"),
+    "autoscaler range upside down": (
+        "System, autoscale: null",
+        "System, autoscale: {min_count: 5, max_count: 3}",
+        "min_count of at most",
+    ),
+    "count outside the autoscaler's range": (
+        "System, autoscale: null",
+        "System, autoscale: {min_count: 4, max_count: 5}",
+        "count from 4 to 5",
+    ),
+    "replicas of a Basic registry": ("sku: Premium", "sku: Basic", "sku Premium with replicated"),
+    "a cache too small to replicate": (
+        "Balanced_B5",
+        "Balanced_B1",
+        'redis.sku: found "Balanced_B1"',
+    ),
+    "a sku of the other kind of cache": ("kind: managed", "kind: premium", "sku P1 to P5"),
+    "burstable server with a replica": ("GP_Standard_D2s_v3", "B_Standard_B1ms", "postgres.sku"),
+    "a login that Azure reserves": ("psqladmin", "azure_superuser", "which Azure reserves"),
+    "storage name too long with its region": ("stazrdv", "stazrdvstazrdvstaz", "storage.name"),
+    "private link without Premium": (
+        "origin_access: public",
+        "origin_access: private_link",
+        "sku Premium_AzureFrontDoor",
+    ),
+    "data without private names": (
+        "private_dns:\n  resource_group: rg-aks-global",
+        "private_dns: null",
+        "private_dns with postgres",
+    ),
+    "one group for both regions": (
+        "rg-aks-secondary-westus2",
+        "RG-aks-primary-eastus",
+        "a resource group per region",
+    ),
+}
 
 
 def write(tmp_path, text):
@@ -78,6 +116,56 @@ def test_what_is_not_an_estate_at_all_is_said(tmp_path, text):
     """Broken YAML and a list where a mapping is expected are errors of the file."""
     with pytest.raises(errors.EstateError, match=r"estate\.yaml"):
         documents.read(estate.Estate, write(tmp_path, text))
+
+
+@pytest.mark.parametrize("environment", estate.ENVIRONMENTS)
+def test_an_estate_file_states_every_key(environment):
+    """Terraform reads the same file and knows no defaults of ours."""
+    path = ROOT / "infra" / environment / "estate.yaml"
+    written = yaml.safe_load(path.read_text())
+    assert estate.load(environment, ROOT).model_dump(mode="json") == written
+
+
+def test_environments_differ_as_designed():
+    """The ingress, from open and small to closed and large; the closed ones by private link."""
+    found = {}
+    for name in estate.ENVIRONMENTS:
+        declared, ingress = estate.load(name, ROOT), estate.load_ingress(name, ROOT)
+        found[name] = (ingress.replicas, ingress.log_level, ingress.service_type,
+                       declared.front_door.origin_access)  # fmt: skip
+    assert found == {
+        "dv": (3, "INFO", "LoadBalancer", "public"),
+        "staging": (5, "WARN", "ClusterIP", "private_link"),
+        "prod": (10, "ERROR", "ClusterIP", "private_link"),
+    }
+
+
+def test_environments_can_be_joined():
+    """No two networks of any two environments share an address, and no global name is the same."""
+    loaded = [estate.load(name, ROOT) for name in estate.ENVIRONMENTS]
+    spaces = [s for one in loaded for r in one.regions.values() for s in r.network.address_space]
+    assert not fields.overlaps(*spaces)
+    for names in (
+        [one.registry.name for one in loaded],
+        [one.storage.name for one in loaded],
+        [one.postgres.name for one in loaded],
+        [one.redis.name for one in loaded],
+    ):
+        assert len(set(names)) == len(loaded)
+
+
+def test_the_estate_of_the_design_is_accepted():
+    """AKS 1.32 with long-term support, Redis Premium and its Traefik are still an estate."""
+    folder = ROOT / "tests/estates"
+    seed = documents.read(estate.Estate, folder / "seed.yaml")
+    ingress = documents.read(estate.Ingress, folder / "seed-traefik.yaml")
+    assert (seed.cluster.kubernetes_version, seed.cluster.tier) == ("1.32", "Premium")
+    assert (seed.redis.sku, seed.redis.port, seed.postgres.sku) == (
+        "P1",
+        6380,
+        "GP_Standard_D2s_v3",
+    )
+    assert (ingress.version, ingress.image_tag) == ("24.0.0", "v2.11.0")
 
 
 def test_missing_environment_names_the_known_ones():
