@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+from collections.abc import Callable
 
 from azrunbook.sandbox.node import (
     addresses,
@@ -167,6 +168,7 @@ class PodWorker:
             self._folder / "volumes",
             disks=self._parts.config.disks_dir or self._parts.config.log_dir / "disks",
             allocatable=self._parts.allocatable,
+            forgive=self._find_forgiveness(),
         )
         places = await builder.build()
         kubeconfig = None
@@ -179,6 +181,14 @@ class PodWorker:
                 namespace=pod["metadata"]["namespace"],
             )
         return runtime.Place(self._address, self._folder, self._logs, places, kubeconfig)
+
+    def _find_forgiveness(self) -> Callable[[str], None] | None:
+        """A pod of which nothing runs needs nothing of what it mounts."""
+        parts = self._parts
+        if parts.config.unrunnable == "fail" or not simulation.is_whole(parts.images, self.pod):
+            return None
+        subject = events.describe_pod(self.pod)
+        return lambda text: parts.events.warning(subject, "Simulated", f"{text}; not waited for")
 
     async def _run_init(self, place: runtime.Place) -> bool:
         """Run init containers in order; False when one has failed for good."""

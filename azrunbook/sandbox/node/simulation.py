@@ -5,6 +5,8 @@ of its pod, an event, its log, and the answer to ``kubectl exec``. It is ready w
 so its pod is an endpoint of its services; nobody listens there, and a client is refused.
 What is meant to end does end: an init container and the containers of a pod that is not always
 restarted (a Job's, a chart's hook or test) complete with exit code 0 after a moment.
+A pod of which nothing runs does not wait for a Secret or ConfigMap that is missing: what would make
+it (a chart's hook, an operator) is often simulated too. An event says that it is missing.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from azrunbook.sandbox.node import api, config, logs, running, statuses
+from azrunbook.sandbox.node import api, config, image as one_image, images, logs, running, statuses
 
 LABEL = "azrunbook.dev/simulated"
 MOMENT_SECONDS = 1.0
@@ -72,6 +74,21 @@ def is_ending(record: statuses.ContainerRecord, pod: config.Object) -> bool:
     if record.kind == "main":
         return bool(pod["spec"].get("restartPolicy", "Always") != "Always")
     return record.kind == "init"
+
+
+def is_whole(store: images.ImageStore, pod: config.Object) -> bool:
+    """Tell whether no container of a pod has an image that can run here."""
+    spec = pod["spec"]
+    parts = [*(spec.get("initContainers") or ()), *spec["containers"]]
+    return not any(_can_run(store, part["image"]) for part in parts)
+
+
+def _can_run(store: images.ImageStore, reference: str) -> bool:
+    try:
+        store.resolve(reference)
+    except one_image.ImagePullError as error:
+        return error.reason != "ErrImagePull"
+    return True
 
 
 async def label_pod(client: api.ApiClient, pod: config.Object) -> None:

@@ -6,6 +6,7 @@ outlives the pod and is the same on every node; it stays as long as the sandbox 
 kind of volume is refused with the kubelet's FailedMount, and the pod waits.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from azrunbook.sandbox.node import api, config, credentials, fields, references
@@ -26,13 +27,18 @@ class VolumeBuilder:
         *,
         disks: Path,
         allocatable: dict[str, str],
+        forgive: Callable[[str], None] | None = None,
     ) -> None:
-        """`folder` is the pod's own and ends with it; `disks` holds the persistent volumes."""
+        """`folder` is the pod's own and ends with it; `disks` holds the persistent volumes.
+
+        With `forgive`, a missing ConfigMap or Secret leaves its volume empty, and it is told why.
+        """
         self._client = client
         self._pod = pod
         self._folder = folder
         self._disks = disks
         self._allocatable = allocatable
+        self._forgive = forgive
         self._found = references.References(client, pod["metadata"]["namespace"])
 
     async def build(self) -> dict[str, Path]:
@@ -47,7 +53,10 @@ class VolumeBuilder:
                 places[volume["name"]] = await self._build_one(volume)
             except (references.MissingError, fields.FieldError, api.ApiError) as error:
                 text = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
-                raise VolumeError(text) from error
+                if self._forgive is None or not isinstance(error, references.MissingError):
+                    raise VolumeError(text) from error
+                self._forgive(text)
+                places[volume["name"]] = self._folder / volume["name"]
         return places
 
     async def _build_one(self, volume: config.Object) -> Path:

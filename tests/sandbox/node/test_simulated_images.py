@@ -64,3 +64,16 @@ async def test_a_node_may_not_label_pods_unless_it_simulates(world, node):
     )
     assert code == 1
     assert 'cannot patch resource "pods"' in problem
+
+
+@pytest.mark.usefixtures("simulating")
+async def test_a_simulated_pod_does_not_wait_for_what_it_mounts(world, until):
+    """A Secret that a simulated hook would have made holds nothing up; an event names it."""
+    volume = {"name": "cert", "secret": {"secretName": "made-by-a-hook"}}
+    world.create_pod(image=NOTHING, spec={"volumes": [volume]})
+    await until(world.is_ready)
+    events = world.registry.list(world.resource("events"), "default")
+    said = [one["message"] for one in events if one["reason"] == "Simulated"]
+    assert any('secret "made-by-a-hook" not found; not waited for' in text for text in said)
+    world.create_pod("real", spec={"volumes": [volume]})
+    await until(lambda: "FailedMount" in world.reasons("real"))
