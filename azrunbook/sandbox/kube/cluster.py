@@ -57,7 +57,7 @@ class Cluster:
             authentication.Authenticator(self.registry),
             source,
         )
-        self._usage_of = None if source is None else metrics.usage_of(source, self.registry)
+        self._readings = None if source is None else source.find_pod
         self._loop: loop.Loop | None = None
 
     @property
@@ -79,7 +79,7 @@ class Cluster:
             ca_pem=self._authority.certificate_pem,
             load_balancer_addresses=self.config.load_balancer_addresses,
             timing=self.config.timing,
-            metrics=self._usage_of,
+            metrics=self._readings,
         )
         self._loop = loop.Loop(self.registry, controllers)
         await self._loop.start()

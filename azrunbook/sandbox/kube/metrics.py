@@ -6,12 +6,12 @@ are those of metrics-server: CPU in nanocores, memory in kibibytes.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
-from azrunbook.sandbox.kube import registry, resources, times
+from azrunbook.sandbox.kube import resources, times
 
 Object = dict[str, Any]
 Usage = Mapping[str, Fraction]
@@ -91,29 +91,3 @@ def _head(kind: str, about: Object, reading: Reading) -> Object:
 def _quantities(usage: Usage) -> Object:
     cores, held = int(usage.get("cpu", 0) * 10**9), int(usage.get("memory", 0) / 1024)
     return {"cpu": f"{cores}n" if cores else "0", "memory": f"{held}Ki" if held else "0"}
-
-
-def usage_of(source: Source, served: registry.Registry) -> Callable[[str, str], Usage | None]:
-    """What an autoscaler asks: a pod's usage, None while it says nothing about a ready pod.
-
-    CPU of the time before a pod was ready does not count (documentation, "Horizontal Pod
-    Autoscaling": CPU initialization), so a window that began earlier is no measurement yet.
-    """
-    pods = served.resources.get("", "pods")
-
-    def find(namespace: str, name: str) -> Usage | None:
-        pod, reading = served.find(pods, namespace, name), source.find_pod(namespace, name)
-        if pod is None or reading is None:
-            return None
-        began_at = reading.at - dt.timedelta(seconds=reading.window_seconds)
-        return reading.total if _was_ready(pod, began_at) else None
-
-    return find
-
-
-def _was_ready(pod: Object, at: dt.datetime) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    ready = next((one for one in conditions if one["type"] == "Ready"), None)
-    if ready is None or ready["status"] != "True":
-        return True  # unready, which the autoscaler sees for itself
-    return times.parse(ready["lastTransitionTime"]) <= at

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from azrunbook.sandbox.kube import admission, errors, registry, resources, store, times
+from azrunbook.sandbox.kube import admission, errors, metrics, registry, resources, store, times
 from azrunbook.sandbox.kube.access import bootstrap
 from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
 
@@ -49,7 +49,7 @@ class World:
             ca_pem=b"bundle",
             load_balancer_addresses=ipaddress.ip_network("127.9.1.0/24"),
             timing=self.timing,
-            metrics=lambda _namespace, pod: self.usage.get(pod),
+            metrics=self._measure,
         )
         self.loop = loop.Loop(self.registry, controllers)
         await self.loop.start()
@@ -170,6 +170,10 @@ class World:
             "spec": {"containers": [container], "restartPolicy": "Always", **spec},
         }
 
+    def _measure(self, _namespace, pod):
+        usage = self.usage.get(pod)
+        return usage and metrics.Reading(times.now(), 0.0, {"c": usage})
+
     async def _run_kubelet(self):
         async for event in self.registry.watch(self.resource("pods")):
             pod = event.object
@@ -196,6 +200,7 @@ class World:
         status = {
             **pod["status"],
             "phase": "Running",
+            "startTime": pod["status"].get("startTime", now),
             "podIP": str(next(self._addresses)),
             "conditions": [c for c in present if c["type"] not in READY] + added,
         }

@@ -216,3 +216,32 @@ async def test_autoscaler_without_metrics_says_so_and_leaves_the_size(world):
     )
     assert (found["status"], found["reason"]) == ("False", "FailedGetResourceMetric")
     assert world.find("deployments", "web")["spec"]["replicas"] == 2
+
+
+async def test_autoscaler_names_the_target_that_is_not_there(world):
+    """A wrong name in scaleTargetRef is said as the API says it."""
+    autoscaler(world)
+    found = await world.until(
+        lambda: world.condition("horizontalpodautoscalers", "web", "AbleToScale")
+    )
+    assert (found["status"], found["reason"]) == ("False", "FailedGetScale")
+    assert world.events("FailedGetScale")[0] == 'deployments.apps "web" not found'
+
+
+async def test_new_autoscaler_does_not_shrink_at_once(world):
+    """The size that it finds counts as recommended for the window of scaling down."""
+    resources = {"requests": {"cpu": "100m"}}
+    containers = [{"name": "c", "image": "app:1", "resources": resources}]
+    world.deployment("web", replicas=3, template_spec={"containers": containers})
+    await world.until(lambda: world.is_complete("web"))
+    world.usage = {pod["metadata"]["name"]: {"cpu": Fraction(0)} for pod in world.list("pods")}
+    autoscaler(world)
+    found = await world.until(
+        lambda: (
+            (c := world.condition("horizontalpodautoscalers", "web", "AbleToScale")).get("reason")
+            == "ScaleDownStabilized"
+            and c
+        )
+    )
+    assert found["status"] == "True"
+    assert world.find("deployments", "web")["spec"]["replicas"] == 3

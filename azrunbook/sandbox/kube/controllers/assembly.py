@@ -18,6 +18,7 @@ from azrunbook.sandbox.kube.controllers import (
     hpa,
     job,
     loop,
+    metric_proposals,
     namespace,
     node_lifecycle,
     persistent_volumes,
@@ -46,7 +47,7 @@ def make_controllers(
     ca_pem: bytes,
     load_balancer_addresses: ipaddress.IPv4Network,
     timing: Timing,
-    metrics: hpa.Metrics | None,
+    metrics: metric_proposals.Readings | None,
 ) -> list[loop.Controller]:
     """All controllers of one cluster."""
     return [

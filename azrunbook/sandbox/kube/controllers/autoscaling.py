@@ -1,11 +1,12 @@
 """How many replicas a HorizontalPodAutoscaler wants.
 
 Law: pure. Source: documentation "Horizontal Pod Autoscaling", algorithm details and configurable
-scaling behaviour. Of the metric types, Resource is emulated.
+scaling behaviour, and k8s.io/kubernetes pkg/controller/podautoscaler.
 """
 
+import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -40,6 +41,17 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far the ratio may be off in each direction before it counts."""
+
+    up: Fraction = TOLERANCE
+    down: Fraction = TOLERANCE
+
+    def covers(self, ratio: Fraction) -> bool:
+        return 1 - self.down <= ratio <= 1 + self.up
+
+
+@dataclass(frozen=True)
 class Proposal:
     """What one metric proposes, and its current value for the status."""
 
@@ -47,57 +59,74 @@ class Proposal:
     current: Object
 
 
-def propose(metric: Object, samples: Sequence[Sample], current: int) -> Proposal | None:
-    """Replicas by one Resource metric; None if no pod was measured."""
-    target = metric["resource"]["target"]
+def propose(
+    target: Object,
+    samples: Sequence[Sample],
+    current: int,
+    tolerance: Tolerance = Tolerance(),
+) -> Proposal | None:
+    """Replicas by one metric over pods; None if no pod that counts was measured."""
     measured = [one for one in samples if one.usage is not None and one.is_ready]
     if not measured:
         return None
     used = sum((one.usage or Fraction(0) for one in measured), Fraction(0))
-    average = used / len(measured)
-    value: Object = {"averageValue": quantities.format_milli(average)}
+    value: Object = {"averageValue": quantities.format_milli(used / len(measured))}
     if target["type"] == "Utilization":
-        asked = sum((one.request for one in measured), Fraction(0))
-        if asked == 0:
-            return None
-        value["averageUtilization"] = int(used * 100 / asked)
-        goal = Fraction(int(target["averageUtilization"]), 100)
-        goals = [one.request * goal for one in samples]
+        goal = int(target["averageUtilization"])
+        value["averageUtilization"] = _utilization((o.usage or Fraction(0), o) for o in measured)
     else:
+        goal = 100
         each = quantities.parse_quantity(target["averageValue"])
-        goals = [each for _ in samples]
         samples = [replace(one, request=each) for one in samples]
-    return Proposal(_replicas(samples, goals, current), value)
+    is_whole = target["type"] == "Utilization"
+    ratio = functools.partial(_ratio, goal=goal, is_whole=is_whole)
+    return Proposal(_replicas(samples, ratio, goal, current, tolerance), value)
 
 
-def _replicas(samples: Sequence[Sample], goals: Sequence[Fraction], current: int) -> int:
+Pairs = Sequence[tuple[Fraction, Sample]]
+
+
+def _utilization(pairs: Iterable[tuple[Fraction, Sample]]) -> int:
+    """Whole percent of what is asked for, cut off: the number that the algorithm goes on with."""
+    listed = list(pairs)
+    asked = sum((one.request for _, one in listed), Fraction(0))
+    return int(sum((used for used, _ in listed), Fraction(0)) * 100 / asked) if asked else 0
+
+
+def _ratio(pairs: Pairs, *, goal: int, is_whole: bool) -> Fraction:
+    if is_whole:
+        return Fraction(_utilization(pairs), goal)
+    asked = sum((one.request for _, one in pairs), Fraction(0))
+    return sum((used for used, _ in pairs), Fraction(0)) / asked if asked else Fraction(1)
+
+
+def _replicas(
+    samples: Sequence[Sample],
+    ratio_of: Callable[[Pairs], Fraction],
+    goal: int,
+    current: int,
+    tolerance: Tolerance,
+) -> int:
     """The measured ratio, damped by what was not measured (conservatively, both ways).
 
     Not measured counts as idle on the way up and as all of its request (or the goal, if that is
     more) on the way down; not ready counts as idle on the way up and not at all on the way down.
     """
-    pairs = list(zip(samples, goals, strict=True))
-    ready = [(s.usage, g) for s, g in pairs if s.usage is not None and s.is_ready]
-    ratio = _ratio(ready)
-    if abs(ratio - 1) <= TOLERANCE:
-        return current
+    ready = [(s.usage, s) for s in samples if s.usage is not None and s.is_ready]
+    ratio = ratio_of(ready)
     is_up = ratio > 1
+    missing = [one for one in samples if one.usage is None and one.is_ready]
     if is_up:
-        others = [(Fraction(0), g) for s, g in pairs if s.usage is None or not s.is_ready]
+        others = [(Fraction(0), one) for one in samples if one.usage is None or not one.is_ready]
     else:
-        others = [(max(s.request, g), g) for s, g in pairs if s.usage is None]
+        share = Fraction(max(100, goal), 100)
+        others = [(one.request * share, one) for one in missing]
     if not others:
-        return math.ceil(ratio * len(ready))
-    damped = _ratio([*ready, *others])
+        return current if tolerance.covers(ratio) else math.ceil(ratio * len(ready))
+    damped = ratio_of([*ready, *others])
     size = math.ceil(damped * (len(ready) + len(others)))
     is_reversed = (damped > 1) != is_up or (size < current if is_up else size > current)
-    return current if abs(damped - 1) <= TOLERANCE or is_reversed else size
-
-
-def _ratio(pairs: Iterable[tuple[Fraction, Fraction]]) -> Fraction:
-    listed = list(pairs)
-    goal = sum((g for _, g in listed), Fraction(0))
-    return sum((u for u, _ in listed), Fraction(0)) / goal if goal else Fraction(1)
+    return current if tolerance.covers(damped) or is_reversed else size
 
 
 @dataclass(frozen=True)
@@ -108,6 +137,8 @@ class Limits:
     most: int
     up: Object
     down: Object
+    has_behavior: bool = True
+    """Without one the controller doubles, or goes to 4, in one step (not per period)."""
 
 
 def limits_of(scaler: Object) -> Limits:
@@ -118,7 +149,17 @@ def limits_of(scaler: Object) -> Limits:
         int(spec["maxReplicas"]),
         {**DEFAULT_UP, **(behavior.get("scaleUp") or {})},
         {**DEFAULT_DOWN, **(behavior.get("scaleDown") or {})},
+        has_behavior=spec.get("behavior") is not None,
     )
+
+
+def tolerance_of(limits: Limits) -> Tolerance:
+    """The tolerance of each direction; 10 % where the behavior names none."""
+    up, down = (
+        quantities.parse_quantity(rules["tolerance"]) if "tolerance" in rules else TOLERANCE
+        for rules in (limits.up, limits.down)
+    )
+    return Tolerance(up, down)
 
 
 @dataclass(frozen=True)
@@ -135,8 +176,13 @@ class Decision:
 
     replicas: int
     limited: tuple[str, str] | None = None
+    able: tuple[str, str] = ("ReadyForNewScale", "recommended size matches current size")
 
 
+_STABILIZED = (
+    "recent recommendations were {than} than current one, "
+    "applying the {which} recent recommendation"
+)
 _WITHIN = ("DesiredWithinRange", "the desired count is within the acceptable range")
 
 
@@ -160,7 +206,13 @@ def decide(wanted: int, current: int, limits: Limits, memory: Memory) -> Decisio
         bounded = Decision(limits.least, ("TooFewReplicas", message))
     else:
         bounded = Decision(steady)
-    return _rated(bounded, current, limits, memory)
+    rated = _rated(bounded, current, limits, memory)
+    if steady == wanted:
+        return rated
+    is_down = steady > wanted
+    than, which = ("higher", "highest") if is_down else ("lower", "lowest")
+    reason = "ScaleDownStabilized" if is_down else "ScaleUpStabilized"
+    return replace(rated, able=(reason, _STABILIZED.format(than=than, which=which)))
 
 
 def _stabilized(wanted: int, current: int, limits: Limits, memory: Memory) -> int:
@@ -171,6 +223,8 @@ def _stabilized(wanted: int, current: int, limits: Limits, memory: Memory) -> in
         return [wanted, *(size for age, size in memory.recommendations if age < window)]
 
     floor, ceiling = min(recent(limits.up)), max(recent(limits.down))
+    if not limits.has_behavior:
+        return ceiling
     if current < floor:
         return floor
     return min(current, ceiling) if current > ceiling else current
@@ -178,12 +232,14 @@ def _stabilized(wanted: int, current: int, limits: Limits, memory: Memory) -> in
 
 def _rated(bounded: Decision, current: int, limits: Limits, memory: Memory) -> Decision:
     if bounded.replicas > current:
-        most = _reach(current, limits.up, memory, sign=1)
+        most = max(2 * current, 4)
+        if limits.has_behavior:
+            most = _reach(current, limits.up, memory, sign=1)
         if bounded.replicas > most:
             message = "the desired replica count is increasing faster than the maximum scale rate"
             return Decision(most, ("ScaleUpLimit", message))
     elif bounded.replicas < current:
-        least = _reach(current, limits.down, memory, sign=-1)
+        least = _reach(current, limits.down, memory, sign=-1) if limits.has_behavior else 0
         if bounded.replicas < least:
             message = "the desired replica count is decreasing faster than the maximum scale rate"
             return Decision(least, ("ScaleDownLimit", message))
@@ -197,7 +253,7 @@ def _reach(current: int, rules: Object, memory: Memory, *, sign: int) -> int:
     reached = []
     for policy in rules.get("policies") or ():
         period, value = float(policy["periodSeconds"]), int(policy["value"])
-        moved = sum(d for age, d in memory.changes if age < period and d * sign > 0)
+        moved = sum(d for age, d in memory.changes if age < period)
         start = current - moved
         if policy["type"] == "Pods":
             reached.append(start + sign * value)
@@ -215,7 +271,3 @@ def range_condition(decision: Decision) -> tuple[bool, str, str]:
     """Status, reason and message of ScalingLimited."""
     reason, message = decision.limited or _WITHIN
     return decision.limited is not None, reason, message
-
-
-Usage = Mapping[str, Fraction]
-"""What a pod uses: cpu in cores, memory in bytes."""

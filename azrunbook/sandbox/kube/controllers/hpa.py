@@ -6,37 +6,26 @@ works by period, as the real one does (15 s), and only while there is a scaler.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
-from azrunbook.sandbox.kube import selectors, writes
+from azrunbook.sandbox.kube import errors, resources, writes
 from azrunbook.sandbox.kube.controllers import (
     access,
     autoscaling,
     conditions,
     loop,
-    pods,
+    metric_proposals,
 )
 from azrunbook.sandbox.kube.controllers.access import Access
+from azrunbook.sandbox.kube.controllers.metric_proposals import Readings
 from azrunbook.sandbox.kube.subresources import scale as scales
 
 Object = dict[str, Any]
-Metrics = Callable[[str, str], autoscaling.Usage | None]
-"""(namespace, pod name) to usage; None while the pod has not been measured."""
 
 COMPONENT = "horizontal-pod-autoscaler"
 REMEMBERED_SECONDS = 3600.0
-_NO_METRICS = (
-    "the HPA was unable to compute the replica count: failed to get {name} utilization: "
-    "unable to get metrics for resource {name}: {why}"
-)
-_NOT_SERVED = (
-    "unable to fetch metrics from resource metrics API: "
-    "the server could not find the requested resource (get pods.metrics.k8s.io)"
-)
-_NOT_MEASURED = "no metrics returned from resource metrics API"
 
 
 @dataclass
@@ -54,14 +43,26 @@ class _History:
         return autoscaling.Memory(aged(self.recommendations), aged(self.changes))
 
 
+@dataclass(frozen=True)
+class _Target:
+    """What is scaled: its resource and its Scale."""
+
+    resource: resources.Resource
+    scale: Object
+
+    @property
+    def replicas(self) -> int:
+        return int(self.scale["spec"].get("replicas") or 0)
+
+
 class AutoscalerController:
     """Scales targets between their bounds."""
 
     name = "hpa"
 
-    def __init__(self, cluster: Access, metrics: Metrics | None, *, period_seconds: float) -> None:
+    def __init__(self, cluster: Access, metrics: Readings | None, *, period_seconds: float) -> None:
         self._cluster = cluster
-        self._metrics = metrics
+        self._readings = metrics
         self._period_seconds = period_seconds
         self._scalers = cluster.resource("autoscaling", "horizontalpodautoscalers")
         self._pods = cluster.resource("", "pods")
@@ -84,135 +85,133 @@ class AutoscalerController:
             "observedGeneration": scaler["metadata"].get("generation"),
         }
         status = {name: value for name, value in status.items() if value is not None}
-        target = scaler["spec"]["scaleTargetRef"]
-        resource = self._cluster.registry.resources.find_kind(
-            target.get("apiVersion", ""), target["kind"]
-        )
-        namespace = scaler["metadata"]["namespace"]
-        found = None
-        if resource is not None:
-            found = self._cluster.registry.find(resource, namespace, target["name"])
-        if resource is None or found is None:
-            message = (
-                "the HPA controller was unable to get the target's current scale: "
-                f'{target["kind"].lower()}s "{target["name"]}" not found'
-            )
+        target = self._target(scaler)
+        if isinstance(target, str):
+            self._cluster.events.warning(scaler, "FailedGetScale", target, component=COMPONENT)
+            message = f"the HPA controller was unable to get the target's current scale: {target}"
             return self._said(status, "AbleToScale", False, "FailedGetScale", message)
         text = "the HPA controller was able to get the target's current scale"
         status = self._said(status, "AbleToScale", True, "SucceededGetScale", text)
-        current = int(found["spec"].get("replicas", 1))
-        status |= {"currentReplicas": current, "desiredReplicas": current}
+        current = target.replicas
+        status["currentReplicas"] = current
+        status.setdefault("desiredReplicas", current)
+        self._remember_first(scaler, current)
         if current == 0:
+            status["desiredReplicas"] = 0
             message = "scaling is disabled since the replica count of the target is zero"
             return self._said(status, "ScalingActive", False, "ScalingDisabled", message)
-        proposals = self._proposals(scaler, found, current)  # measured even if the bounds decide
+        answers = self._answers(scaler, target)  # measured even if the bounds decide
         forced = autoscaling.find_forced(current, autoscaling.limits_of(scaler))
         if forced is not None:
             size, why = forced
-            status["desiredReplicas"] = size
-            return self._rescale(scaler, status, resource, found, size, why)
-        return self._sized(scaler, status, resource, found, proposals)
+            return self._rescale(scaler, status, target, size, why)
+        return self._sized(scaler, status, target, answers)
+
+    def _target(self, scaler: Object) -> _Target | str:
+        """What is scaled, or the sentence why it cannot be."""
+        named, namespace = scaler["spec"]["scaleTargetRef"], scaler["metadata"]["namespace"]
+        version, kind = named.get("apiVersion", ""), named["kind"]
+        registry = self._cluster.registry
+        resource = registry.resources.find_kind(version, kind)
+        if resource is None:
+            group = version.rpartition("/")[0]
+            return f'no matches for kind "{kind}" in group "{group}"'
+        if resource.find_subresource("scale") is None:
+            return "the server could not find the requested resource"
+        try:
+            scale = scales.get(registry, resource, namespace, named["name"])
+        except errors.StatusError as error:
+            return str(error)
+        return _Target(resource, scale)
+
+    def _remember_first(self, scaler: Object, current: int) -> None:
+        """The size found counts as recommended: a new scaler does not shrink its target at once."""
+        first = [(self._cluster.clock(), current)]
+        self._histories.setdefault(scaler["metadata"]["uid"], _History(first))
 
     def _sized(
         self,
         scaler: Object,
         status: Object,
-        resource: Any,
-        target: Object,
-        proposals: list[tuple[str, autoscaling.Proposal]] | None,
+        target: _Target,
+        answers: Sequence[metric_proposals.Answer],
     ) -> Object:
-        current = status["currentReplicas"]
-        if proposals is None:
-            metric = (scaler["spec"].get("metrics") or [{}])[0]
-            name = (metric.get("resource") or {}).get("name", "cpu")
-            why = _NOT_SERVED if self._metrics is None else _NOT_MEASURED
-            message = _NO_METRICS.format(name=name, why=why)
-            reason = "FailedGetResourceMetric"
-            self._cluster.events.warning(scaler, reason, message, component=COMPONENT)
-            return self._said(status, "ScalingActive", False, reason, message)
-        name, best = max(proposals, key=lambda one: one[1].replicas)
-        status["currentMetrics"] = [
-            {"type": "Resource", "resource": {"name": n, "current": p.current}}
-            for n, p in proposals
-        ]
-        measured = f"{name} resource utilization (percentage of request)"
-        message = f"the HPA was able to successfully calculate a replica count from {measured}"
+        status["currentMetrics"] = [one.status for one in answers]
+        current = target.replicas
+        valid = [(one, one.proposal.replicas) for one in answers if one.proposal is not None]
+        invalid = [one for one in answers if one.proposal is None]
+        best, size = max(valid, key=lambda one: one[1], default=(None, 0))
+        for one in invalid:
+            self._cluster.events.warning(scaler, one.reason, one.error, component=COMPONENT)
+        if best is None or (invalid and size < current):
+            first = invalid[0]
+            text = (
+                f"invalid metrics ({len(invalid)} invalid out of {len(answers)}), "
+                f"first error is: {first.context}: {first.error}"
+            )
+            reason = "FailedComputeMetricsReplicas"
+            self._cluster.events.warning(scaler, reason, text, component=COMPONENT)
+            message = f"the HPA was unable to compute the replica count: {first.error}"
+            return self._said(status, "ScalingActive", False, first.reason, message)
+        message = f"the HPA was able to successfully calculate a replica count from {best.name}"
         status = self._said(status, "ScalingActive", True, "ValidMetricFound", message)
-        decision = self._decide(scaler, best.replicas, current)
-        status["desiredReplicas"] = decision.replicas
+        decision = self._decide(scaler, size, current)
+        status = self._said(status, "AbleToScale", True, *decision.able)
         is_limited, reason, text = autoscaling.range_condition(decision)
         status = self._said(status, "ScalingLimited", is_limited, reason, text)
         if decision.replicas == current:
-            text = "recommended size matches current size"
-            return self._said(status, "AbleToScale", True, "ReadyForNewScale", text)
-        above = f"{measured} above target"
-        why = above if decision.replicas > current else "All metrics below target"
-        return self._rescale(scaler, status, resource, target, decision.replicas, why)
+            return {**status, "desiredReplicas": current}
+        is_up = decision.replicas > current
+        why = f"{best.name} above target" if is_up else "All metrics below target"
+        return self._rescale(scaler, status, target, decision.replicas, why)
 
-    def _proposals(
-        self, scaler: Object, target: Object, current: int
-    ) -> list[tuple[str, autoscaling.Proposal]] | None:
-        """What each metric proposes; None if one cannot be had."""
-        if self._metrics is None:
-            return None
-        found = []
-        for metric in scaler["spec"].get("metrics") or ():
-            if metric["type"] != "Resource":
-                return None
-            name = metric["resource"]["name"]
-            proposal = autoscaling.propose(metric, self._samples(target, name), current)
-            if proposal is None:
-                return None
-            found.append((name, proposal))
-        return found or None
-
-    def _samples(self, target: Object, name: str) -> list[autoscaling.Sample]:
-        namespace = target["metadata"]["namespace"]
-        requirements = selectors.from_label_selector(target["spec"].get("selector")) or ()
-        query = selectors.format_requirements(requirements)
-        samples = []
-        for pod in self._cluster.registry.list(self._pods, namespace, label_selector=query):
-            if not pods.is_active(pod) or self._metrics is None:
-                continue
-            usage = self._metrics(namespace, pod["metadata"]["name"])
-            asked = Fraction(pods.requests(pod)[name], 1000)
-            amount = usage.get(name) if usage is not None else None
-            samples.append(autoscaling.Sample(amount, asked, pods.is_ready(pod)))
-        return samples
+    def _answers(self, scaler: Object, target: _Target) -> list[metric_proposals.Answer]:
+        around = metric_proposals.Surroundings(
+            self._cluster.registry.list(
+                self._pods,
+                scaler["metadata"]["namespace"],
+                label_selector=target.scale["status"].get("selector", ""),
+            ),
+            self._readings,
+            target.replicas,
+            autoscaling.tolerance_of(autoscaling.limits_of(scaler)),
+            self._cluster.clock(),
+        )
+        metrics = scaler["spec"].get("metrics") or ()
+        return [metric_proposals.answer(metric, around) for metric in metrics]
 
     def _decide(self, scaler: Object, wanted: int, current: int) -> autoscaling.Decision:
-        history = self._histories.setdefault(scaler["metadata"]["uid"], _History())
+        history = self._histories[scaler["metadata"]["uid"]]
         now = self._cluster.clock()
         decision = autoscaling.decide(
             wanted, current, autoscaling.limits_of(scaler), history.memory(now)
         )
         history.recommendations.append((now, wanted))
-        if decision.replicas != current:
-            history.changes.append((now, decision.replicas - current))
         del history.recommendations[:-1000]
-        del history.changes[:-1000]
         return decision
 
     def _rescale(
-        self,
-        scaler: Object,
-        status: Object,
-        resource: Any,
-        target: Object,
-        size: int,
-        why: str,
+        self, scaler: Object, status: Object, target: _Target, size: int, why: str
     ) -> Object:
-        namespace, name = target["metadata"]["namespace"], target["metadata"]["name"]
-        registry = self._cluster.registry
-        scale = scales.get(registry, resource, namespace, name)
-        body = {**scale, "spec": {**scale["spec"], "replicas": size}}
+        registry, named = self._cluster.registry, target.scale["metadata"]
+        body = {**target.scale, "spec": {**target.scale["spec"], "replicas": size}}
         write = writes.Write(manager=access.MANAGER)
-        scales.update(registry, resource, namespace, name, body, write=write)
+        name, namespace = named["name"], named["namespace"]
+        try:
+            scales.update(registry, target.resource, namespace, name, body, write=write)
+        except errors.StatusError as error:
+            text = f"New size: {size}; reason: {why}; error: {error}"
+            self._cluster.events.warning(scaler, "FailedRescale", text, component=COMPONENT)
+            text = f"the HPA controller was unable to update the target scale: {error}"
+            return self._said(status, "AbleToScale", False, "FailedUpdateScale", text)
         message = f"New size: {size}; reason: {why}"
         self._cluster.events.normal(scaler, "SuccessfulRescale", message, component=COMPONENT)
-        status["lastScaleTime"] = self._cluster.now_text()
+        changes = self._histories[scaler["metadata"]["uid"]].changes
+        changes.append((self._cluster.clock(), size - target.replicas))
+        del changes[:-1000]
         text = f"the HPA controller was able to update the target scale to {size}"
-        return self._said(status, "AbleToScale", True, "SucceededRescale", text)
+        status = self._said(status, "AbleToScale", True, "SucceededRescale", text)
+        return {**status, "desiredReplicas": size, "lastScaleTime": self._cluster.now_text()}
 
     def _said(self, status: Object, kind: str, is_so: bool, reason: str, message: str) -> Object:
         made = conditions.condition(

@@ -82,11 +82,11 @@ def requests(pod: Object) -> Counter[str]:
     spec = pod["spec"]
     total: Counter[str] = Counter()
     for container in spec.get("containers") or ():
-        total.update(_container_requests(container))
+        total.update(container_requests(container))
     sidecars: Counter[str] = Counter()
     start_up: Counter[str] = Counter()
     for container in spec.get("initContainers") or ():
-        asked = _container_requests(container)
+        asked = container_requests(container)
         if container.get("restartPolicy") == "Always":
             sidecars.update(asked)
             needed = sidecars
@@ -108,7 +108,8 @@ def host_ports(pod: Object) -> set[tuple[str, str, int]]:
     }
 
 
-def _container_requests(container: Object) -> Counter[str]:
+def container_requests(container: Object) -> Counter[str]:
+    """What one container asks for, in milli-units."""
     return _in_milli((container.get("resources") or {}).get("requests") or {})
 
 
