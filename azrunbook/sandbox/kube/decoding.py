@@ -6,13 +6,13 @@ out vanish, structs that Go always writes appear. Nothing is defaulted or valida
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from azrunbook.sandbox.kube import errors, shapes
+from azrunbook.sandbox.kube.bodies import RepeatedKeys
 from azrunbook.sandbox.kube.shapes import Form, Shape
 
 Object = dict[str, Any]
@@ -21,44 +21,6 @@ QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?
 
 class DecodeError(ValueError):
     """The value does not fit the type; the text is the Go decoder's."""
-
-
-class RepeatedKeys(dict[str, Any]):
-    """A JSON object in which some keys came more than once (`names`); the last value wins."""
-
-    names: list[str]
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
-    found = RepeatedKeys(plain)
-    seen: set[str] = set()
-    found.names = []
-    for key, _ in pairs:
-        if key in seen and key not in found.names:
-            found.names.append(key)
-        seen.add(key)
-    return found
-
-
-def parse_json(text: bytes) -> Any:
-    """Parse JSON, remembering repeated keys; raises StatusError 400."""
-    try:
-        return json.loads(text, object_pairs_hook=_pairs)
-    except (ValueError, RecursionError) as error:
-        raise errors.bad_request(_json_complaint(text, error)) from None
-
-
-def _json_complaint(text: bytes, error: Exception) -> str:
-    if not text:
-        return "unexpected end of JSON input"
-    position = getattr(error, "pos", 0)
-    said = text.decode("utf-8", "replace")
-    if position >= len(said):
-        return "unexpected end of JSON input"
-    return f"invalid character '{said[position]}' looking for beginning of object key string"
 
 
 @dataclass

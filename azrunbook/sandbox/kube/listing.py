@@ -14,6 +14,7 @@ from azrunbook.sandbox.kube.store import Key, Store
 from azrunbook.sandbox.kube.watching import Scope
 
 Object = dict[str, Any]
+LONGEST_VERSION = 20
 EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start "
     "a new list without the continue parameter, or use the continue token in this response to "
@@ -89,9 +90,13 @@ def parse_version(text: str) -> int | None:
     """A resourceVersion of the query; None if there is none; raises StatusError 400."""
     if not text:
         return None
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise errors.bad_request(
             f'invalid resource version: strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+    if len(text) > LONGEST_VERSION or int(text) >= 2**64:
+        raise errors.bad_request(
+            f'invalid resource version: strconv.ParseUint: parsing "{text}": value out of range'
         )
     return int(text)
 

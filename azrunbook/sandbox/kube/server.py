@@ -14,7 +14,7 @@ from azrunbook.sandbox.kube.access import authentication
 from azrunbook.sandbox.kube.access.authentication import Authenticator
 from azrunbook.sandbox.kube.access.authorization import Action, Authorizer
 from azrunbook.sandbox.kube.access.reviews import Reviews
-from azrunbook.sandbox.kube.http import answers, objects, paths, plain, watch
+from azrunbook.sandbox.kube.http import answers, objects, options, paths, plain, watch
 from azrunbook.sandbox.kube.http.context import Call
 from azrunbook.sandbox.kube.http.logs import LogProxy
 from azrunbook.sandbox.kube.http.metrics import MetricsReader
@@ -235,7 +235,7 @@ def _verb(request: web.BaseRequest, target: Target) -> str | None:
         verb = "create"
     else:
         verb = OBJECT_VERBS.get(request.method)
-    is_watch = target.is_watch or request.query.get("watch", "") in ("1", "true", "True", "t")
+    is_watch = target.is_watch or options.flag(request.query, "watch")
     if is_watch and verb in ("list", "get") and target.subresource is None:
         return "watch"
     return verb

@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import re
 import shutil
 import subprocess
 import sys
 import threading
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,11 +109,12 @@ def core(api_client):
 @pytest.fixture
 def ns(kube_api, request):
     """A namespace of the test's own."""
-    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:60].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    name = f"{words}-{uuid.uuid4().hex[:6]}"
     namespaces = kube_api.registry.resources.get("", "namespaces")
 
     async def create():
-        return kube_api.registry.create(namespaces, None, {"metadata": {"name": name.lower()}})
+        return kube_api.registry.create(namespaces, None, {"metadata": {"name": name}})
 
     return kube_api.run(create())["metadata"]["name"]
 

@@ -7,7 +7,8 @@ that is validation's, which answers 422 instead of 400.
 from typing import Any
 
 from azrunbook.sandbox.kube import decoding, shapes
-from azrunbook.sandbox.kube.decoding import RepeatedKeys, Report
+from azrunbook.sandbox.kube.bodies import RepeatedKeys
+from azrunbook.sandbox.kube.decoding import Report
 from azrunbook.sandbox.kube.shapes import Form, Shape
 
 Object = dict[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from azrunbook.sandbox.kube import (
+    bodies,
     creating,
-    decoding,
     deleting,
     errors,
     listing,
@@ -16,7 +16,7 @@ from azrunbook.sandbox.kube import (
     tables,
     updating,
 )
-from azrunbook.sandbox.kube.http import answers, context, negotiation
+from azrunbook.sandbox.kube.http import answers, negotiation, options
 from azrunbook.sandbox.kube.http.context import Call
 from azrunbook.sandbox.kube.http.negotiation import Representation
 from azrunbook.sandbox.kube.watching import Scope
@@ -79,13 +79,14 @@ def scope_of(call: Call) -> Scope:
 async def list_objects(call: Call) -> web.StreamResponse:
     form = call.representation()
     query = call.query
-    options = listing.Options(
-        limit=max(context.number(query.get("limit") or "0"), 0),
+    options.require_list(query)
+    wanted = listing.Options(
+        limit=max(options.integer(query, "limit"), 0),
         token=query.get("continue", ""),
         version=query.get("resourceVersion", ""),
         match=query.get("resourceVersionMatch", ""),
     )
-    page = listing.list_page(call.registry.store, scope_of(call), options)
+    page = listing.list_page(call.registry.store, scope_of(call), wanted)
     body = await encode_list(call, page.objects, page.metadata(), form)
     return answers.respond(
         call.request, body, content_type=form.content_type, warnings=call.warnings
@@ -197,20 +198,20 @@ async def patch_body(call: Call) -> Any:
             patching.types_of(call.resource) if kind in patching.TYPES else ()
         )
     text = await call.raw_body()
-    return context.parse_yaml(text) if kind == patching.APPLY else decoding.parse_json(text)
+    return bodies.parse_yaml(text) if kind == patching.APPLY else bodies.parse_json(text)
 
 
 async def delete(call: Call) -> web.StreamResponse:
     form = call.representation()
-    options = await call.options("DeleteOptions")
     write = call.write("Delete")
+    wanted = await call.deletion()
     deletion = deleting.delete(
         call.registry,
         call.resource,
         call.target.namespace,
         call.name,
-        options=options,
-        write=_dry(write, options),
+        options=wanted,
+        write=_dry(write, wanted),
     )
     if deleting.is_answered_with_object(call.resource, deletion):
         return respond_object(call, deletion.object, representation=form)
@@ -226,8 +227,8 @@ def _dry(write: Any, options: Object) -> Any:
 
 async def delete_collection(call: Call) -> web.StreamResponse:
     form = call.representation()
-    options = await call.options("DeleteOptions")
-    write = _dry(call.write("Delete"), options)
+    wanted = await call.deletion()
+    write = _dry(call.write("Delete"), wanted)
     page = listing.list_page(call.registry.store, scope_of(call), listing.Options())
     gone = []
     for obj in page.objects:
@@ -238,7 +239,7 @@ async def delete_collection(call: Call) -> web.StreamResponse:
                 call.resource,
                 metadata.get("namespace"),
                 metadata["name"],
-                options=options,
+                options=wanted,
                 write=write,
             )
         except errors.StatusError as error:

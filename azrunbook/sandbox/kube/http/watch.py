@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from azrunbook.sandbox.kube import conversion, errors, listing, tables, watching
-from azrunbook.sandbox.kube.http import answers, context, objects
+from azrunbook.sandbox.kube.http import answers, objects, options
 from azrunbook.sandbox.kube.http.context import Call
 from azrunbook.sandbox.kube.http.negotiation import Representation
 from azrunbook.sandbox.kube.store import Change
@@ -30,6 +30,7 @@ class Stream:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.form: Representation = call.representation()
+        options.require_watch(call.query)
         self.scope: Scope = objects.scope_of(call)
         self.has_bookmarks = call.flag("allowWatchBookmarks")
         self.starts_with_list = _wants_list(call)
@@ -97,29 +98,15 @@ class Stream:
 
 
 def _wants_list(call: Call) -> bool:
-    match = call.query.get("resourceVersionMatch", "")
     if "sendInitialEvents" in call.query:
-        if match != "NotOlderThan":
-            raise _forbidden_match(
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            )
         return call.flag("sendInitialEvents")
-    if match:
-        raise _forbidden_match(
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        )
     return call.query.get("resourceVersion", "") in ("", "0")
-
-
-def _forbidden_match(message: str) -> errors.StatusError:
-    cause = errors.Cause("FieldValueForbidden", f"Forbidden: {message}", "resourceVersionMatch")
-    return errors.invalid("ListOptions", "meta.k8s.io", "", [cause])
 
 
 async def watch(call: Call) -> web.StreamResponse:
     """Answer a watch until its time is over or the client has gone."""
     stream = Stream(call)
-    seconds = context.number(call.query.get("timeoutSeconds") or "0")
+    seconds = options.integer(call.query, "timeoutSeconds")
     limit = seconds if seconds > 0 else random.uniform(1800, 3600)  # noqa: S311 - spread, no secret
     failure = None
     try:
