@@ -133,10 +133,11 @@ class Supervisor:
         *,
         env: Mapping[str, str],
         cwd: Path | None = None,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
     ) -> Child:
-        """Start a process with exactly this environment (and the mark), stdin from nowhere.
+        """Start a process with exactly this environment (and the mark).
 
         Raises:
             OSError: the program cannot be executed, or the directory does not exist.
@@ -148,7 +149,7 @@ class Supervisor:
             list(argv),
             env={**env, MARK: self._mark},
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,

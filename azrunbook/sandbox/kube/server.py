@@ -16,7 +16,7 @@ from azrunbook.sandbox.kube.access.authorization import Action, Authorizer
 from azrunbook.sandbox.kube.access.reviews import Reviews
 from azrunbook.sandbox.kube.http import answers, objects, options, paths, plain, watch
 from azrunbook.sandbox.kube.http.context import Call
-from azrunbook.sandbox.kube.http.logs import LogProxy
+from azrunbook.sandbox.kube.http.kubelets import Kubelets
 from azrunbook.sandbox.kube.http.metrics import MetricsReader
 from azrunbook.sandbox.kube.http.paths import Target
 from azrunbook.sandbox.kube.http.special import Special
@@ -26,7 +26,7 @@ from azrunbook.sandbox.kube.resources import Resource
 from azrunbook.sandbox.tls import Authority
 
 logger = logging.getLogger(__name__)
-LOG_CLIENT = "kube-apiserver-kubelet-client"
+KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 STOP_SECONDS = 2.0
 
 OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -70,15 +70,15 @@ class ApiServer:
         self._port = port
         self._authenticator = authenticator
         self._plain = plain.Plain(registry.resources, f"{address}:{port}", version)
-        pair = authority.issue_client(LOG_CLIENT, ("system:masters",))
-        self._logs = LogProxy(authority.client_context(pair))
+        pair = authority.issue_client(KUBELET_CLIENT, ("system:masters",))
+        self._kubelets = Kubelets(authority.client_context(pair))
         reader = None
         if source is not None:
             for resource in metrics.RESOURCES:
                 registry.resources.add(resource)
             reader = MetricsReader(source)
         reviews = Reviews(self.authorizer, authenticator)
-        self._special = Special(authenticator, reviews, self._logs, reader)
+        self._special = Special(authenticator, self.authorizer, reviews, self._kubelets, reader)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -107,7 +107,7 @@ class ApiServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        await self._logs.stop()
+        await self._kubelets.stop()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:

@@ -7,13 +7,14 @@ every change of its record by calling ``changed``. The record is what the API se
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from azrunbook.sandbox.node import (
     api,
     backoff,
     clock,
+    commands,
     config,
     events,
     image as images,
@@ -58,6 +59,7 @@ class ContainerRunner:
         self._stopping = asyncio.Event()
         self._delays = backoff.RestartDelays(parts.config.backoff)
         self._prober: probes.Prober
+        self._plan: Callable[[Sequence[str]], launch.Launch]
         self._killers: set[asyncio.Task[None]] = set()
         self._oom_killed = False
         self.live_log: logs.LogFile | None = None
@@ -121,18 +123,37 @@ class ContainerRunner:
         events_ = self._parts.events
         events_.normal(self._subject, "Created", f"Created container: {self.spec['name']}")
         run = await running.start_process(
-            self._parts.supervisor, planned, path, stop_signal=running.read_signal(image)
+            self._parts.supervisor,
+            planned,
+            path,
+            self.spec,
+            stop_signal=running.read_signal(image),
         )
         self.live_log = run.log
+        self._plan = lambda argv: launch.plan_program(
+            image, argv, planned.env, around, cwd=planned.cwd
+        )
 
         async def execute(argv: list[str], timeout_seconds: float) -> tuple[int, str]:
-            command = launch.plan_program(image, argv, planned.env, around, cwd=planned.cwd)
-            return await running.run_command(self._parts.supervisor, command, timeout_seconds)
+            return await running.run_command(
+                self._parts.supervisor, self._plan(argv), timeout_seconds
+            )
 
         self._prober = probes.Prober(
             self._parts.client.session, self.spec, self._place.address, execute
         )
         return await self._follow(run)
+
+    async def start_command(
+        self, argv: Sequence[str], streams: commands.Streams
+    ) -> commands.Command:
+        """Start a command in the running container.
+
+        Raises:
+            StartError: its program is not found.
+            OSError: it cannot be executed.
+        """
+        return await commands.start(self._parts.supervisor, self._plan(argv), streams)
 
     async def _follow(self, run: running.Running) -> int:
         """Watch a run that has just begun until it ends."""

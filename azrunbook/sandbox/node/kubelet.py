@@ -1,4 +1,4 @@
-"""The kubelet's own HTTPS endpoint: container logs, pods, health, and what pods use.
+"""The kubelet's own HTTPS endpoint: logs, commands in containers, pods, health, what pods use.
 
 Every request but ``/healthz`` needs a client certificate of the cluster's authority, as the API
 server has one.
@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from azrunbook.sandbox.node import clock, config, logs, pods, usage
+from azrunbook.sandbox.node import clock, config, logs, pods, remote, usage
 
 
 class KubeletServer:
@@ -41,6 +41,8 @@ class KubeletServer:
                 web.get("/pods", self._list_pods),
                 web.get("/stats/summary", self._summarize),
                 web.get("/containerLogs/{namespace}/{pod}/{container}", self._send_log),
+                web.get("/exec/{namespace}/{pod}/{container}", self._run_command),
+                web.get("/attach/{namespace}/{pod}/{container}", self._run_command),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -93,6 +95,13 @@ class KubeletServer:
                 await response.write(piece)
             await response.write_eof()
         return response
+
+    async def _run_command(self, request: web.Request) -> web.StreamResponse:
+        where = request.match_info
+        worker = self._find_worker(where["namespace"], where["pod"])
+        name = where["container"]
+        runner = None if worker is None else worker.runners.get(name)
+        return await remote.answer(request, runner, name)
 
     async def _summarize(self, _request: web.Request) -> web.Response:
         """Answer as the Summary API does: CPU and memory of each container, pod and the node."""

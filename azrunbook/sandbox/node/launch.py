@@ -73,7 +73,8 @@ def plan_program(
     """
     program = find_program(argv[0], image, env, around, cwd)
     arguments = [around.path_map.translate(argument) for argument in argv[1:]]
-    return Launch((*program, *arguments), env, cwd)
+    renaming = paths.keep_names(argv, arguments)
+    return Launch((*program, *arguments, *renaming), env, cwd)
 
 
 def choose_argv(image: images.Image, container: config.Object, env: Mapping[str, str]) -> list[str]:

@@ -8,14 +8,17 @@ A file is cut at ten megabytes: the older half goes to ``.old`` and is lost at t
 import asyncio
 import contextlib
 import datetime as dt
+import errno
+import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from azrunbook.sandbox.node import clock
 
+_LOG = logging.getLogger(__name__)
 _LONGEST_LINE_BYTES = 16 * 1024
 _LARGEST_FILE_BYTES = 10 * 1024**2
 
@@ -27,13 +30,21 @@ class LogFile:
         self.path = path
         self.is_open = True
         self.cuts = 0
+        self.listeners: list[Callable[[bytes], None]] = []
         self._rest = b""
+        self._is_failing = False
         self._changed = asyncio.Event()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
 
     def append(self, data: bytes) -> None:
-        """Take output as it comes; unfinished lines wait for their end."""
+        """Take output as it comes; unfinished lines wait for their end.
+
+        Listeners get it as it came. A disk that is full must not end the container: what cannot
+        be written is lost, as with a real runtime, and the sandbox's own log says so once.
+        """
+        for listener in list(self.listeners):
+            listener(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         stamp = clock.to_micro_text(clock.now()).encode()
         out = [part for line in lines for part in _format_line(stamp, line)]
@@ -41,8 +52,7 @@ class LogFile:
             head, self._rest = self._rest[:_LONGEST_LINE_BYTES], self._rest[_LONGEST_LINE_BYTES:]
             out.append(b"%s stdout P %s\n" % (stamp, head))
         if out:
-            self._file.write(b"".join(out))
-            self._cut()
+            self._write(b"".join(out))
             self._wake()
 
     def close(self) -> None:
@@ -51,10 +61,15 @@ class LogFile:
             self.is_open = False
             if self._rest:
                 stamp = clock.to_micro_text(clock.now()).encode()
-                self._file.write(b"%s stdout P %s\n" % (stamp, self._rest))
+                self._write(b"%s stdout P %s\n" % (stamp, self._rest))
                 self._rest = b""
             self._file.close()
             self._wake()
+
+    async def wait_for_end(self) -> None:
+        """Wait until the container has ended and all of its output is here."""
+        while self.is_open:
+            await self._changed.wait()
 
     async def wait_for_change(self) -> None:
         """Wait until something was appended, or the file was closed."""
@@ -64,6 +79,24 @@ class LogFile:
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._write_whole(data)
+            self._cut()
+        except OSError as error:
+            if not self._is_failing:
+                _LOG.warning("output of a container is lost, %s: %s", self.path, error)
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+    def _write_whole(self, data: bytes) -> None:
+        """Write all or nothing: a disk that fills up takes a part, and half lines mislead."""
+        began_at = self._file.tell()
+        if self._file.write(data) < len(data):
+            self._file.truncate(began_at)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _cut(self) -> None:
         if self._file.tell() > _LARGEST_FILE_BYTES:
@@ -86,13 +119,11 @@ class PipeToLog(asyncio.Protocol):
         self._log.close()
 
 
-async def open_pipe(log: LogFile) -> int:
-    """Return the descriptor to write to; the caller closes it once the child has it."""
-    reading, writing = os.pipe()
+async def copy(descriptor: int, log: LogFile) -> None:
+    """Copy what comes out of a descriptor into a log, and close both at its end."""
     await asyncio.get_running_loop().connect_read_pipe(
-        lambda: PipeToLog(log), os.fdopen(reading, "rb", buffering=0)
+        lambda: PipeToLog(log), os.fdopen(descriptor, "rb", buffering=0)
     )
-    return writing
 
 
 @dataclass(frozen=True)

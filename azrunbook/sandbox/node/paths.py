@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _ABSOLUTE = re.compile(r"(^|[=:,;\s\"'(])(/(?!/)[^\s\"':;,=)]*)")
+_SPECIAL = re.compile(r"[.*\[\]^$|\\]")
+_escaped = r"\\\g<0>"
 
 
 class PathMap:
@@ -51,3 +53,17 @@ class PathMap:
             return match[1] + (str(place) if place is not None else match[2])
 
         return _ABSOLUTE.sub(real, text)
+
+
+def keep_names(argv: Sequence[str], real: Sequence[str]) -> list[str]:
+    """Return what ``tar`` needs besides, so that an archive has the container's own names. Pure.
+
+    ``real`` is the translated command line. ``kubectl cp`` refuses names that it did not ask for.
+    """
+    if not argv or argv[0].rpartition("/")[2] != "tar":
+        return []
+    return [
+        f"--transform=s|^/\\?{_SPECIAL.sub(_escaped, place.lstrip('/'))}|{path.lstrip('/')}|S"
+        for path, place in zip(argv[1:], real, strict=True)
+        if path != place and path.startswith("/")
+    ]

@@ -15,6 +15,8 @@ from azrunbook.sandbox.node import (
     volumes,
 )
 
+_TEMPORARY = "/tmp"  # noqa: S108 - a container's own path
+
 
 class ConfigError(Exception):
     """A container cannot be created from its specification (CreateContainerConfigError)."""
@@ -59,11 +61,12 @@ async def prepare(
 def _surround(
     place: runtime.Place, pod: config.Object, container: config.Object, image: images.Image
 ) -> launch.Surroundings:
-    mounts = volumes.list_mounts(container, place.volumes)
     folder = place.folder / "containers" / container["name"]
     home, temporary = folder / "home", folder / "tmp"
     for each in (home, temporary):
         each.mkdir(parents=True, exist_ok=True)
+    # A file system of its own would have a /tmp of its own.
+    mounts = {_TEMPORARY: temporary, **volumes.list_mounts(container, place.volumes)}
     return launch.Surroundings(
         path_map=paths.PathMap(
             mounts,
@@ -73,7 +76,7 @@ def _surround(
         address=place.address,
         host_name=pod["spec"].get("hostname") or pod["metadata"]["name"],
         home=home,
-        temporary=mounts.get("/tmp", temporary),  # noqa: S108 - a container's own path
+        temporary=mounts[_TEMPORARY],
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from azrunbook.sandbox import processes
-from azrunbook.sandbox.node import image as images, launch, logs
+from azrunbook.sandbox.node import commands, config, image as images, launch, logs, pipes
 
 _SHORTEST_GRACE_SECONDS = 2.0
 _OUTPUT_BYTES = 10 * 1024
@@ -25,6 +25,8 @@ class Running(Protocol):
 
     container_id: str
     started_at_seconds: float
+    stdin: asyncio.StreamWriter | None
+    terminal: pipes.Terminal | None
 
     @property
     def pid(self) -> int | None: ...
@@ -43,14 +45,16 @@ class ProcessRun:
         self,
         child: processes.Child,
         log: logs.LogFile,
-        planned: launch.Launch,
         *,
         stop_signal: int,
+        stdin: asyncio.StreamWriter | None = None,
+        terminal: pipes.Terminal | None = None,
     ) -> None:
         self.container_id = new_container_id()
         self.started_at_seconds = time.monotonic()
         self.log = log
-        self.launch = planned
+        self.stdin = stdin
+        self.terminal = terminal
         self._child = child
         self._stop_signal = stop_signal
 
@@ -61,6 +65,8 @@ class ProcessRun:
     async def wait(self) -> int:
         """Wait for the end; 128 + n for a signal n, as runtimes report it."""
         code = await self._child.wait()
+        if self.stdin is not None:
+            self.stdin.close()
         return _SIGNAL_BASE - code if code < 0 else code
 
     async def stop(self, grace_seconds: float, hook: Hook | None) -> None:
@@ -101,24 +107,36 @@ def read_signal(image: images.Image) -> int:
 
 
 async def start_process(
-    supervisor: processes.Supervisor, planned: launch.Launch, path: Path, *, stop_signal: int
+    supervisor: processes.Supervisor,
+    planned: launch.Launch,
+    path: Path,
+    container: config.Object,
+    *,
+    stop_signal: int,
 ) -> ProcessRun:
     """Start a container's process with its output in a log file.
+
+    With ``stdin`` it has an input that ``kubectl attach`` reaches, with ``tty`` a terminal.
 
     Raises:
         StartError: the machine refuses to execute it.
     """
     log = logs.LogFile(path)
-    writing = await logs.open_pipe(log)
+    streams = commands.Streams(
+        stdin=bool(container.get("stdin")), stdout=True, tty=bool(container.get("tty"))
+    )
     try:
-        child = await supervisor.spawn(
-            planned.argv, env=planned.env, cwd=planned.cwd, stdout=writing, stderr=writing
-        )
+        command = await commands.start(supervisor, planned, streams, log=log)
     except OSError as error:
+        log.close()
         raise launch.StartError(f"failed to start container process: {error}") from error
-    finally:
-        os.close(writing)
-    return ProcessRun(child, log, planned, stop_signal=stop_signal)
+    return ProcessRun(
+        command.child,
+        log,
+        stop_signal=stop_signal,
+        stdin=command.stdin,
+        terminal=command.terminal,
+    )
 
 
 async def run_command(

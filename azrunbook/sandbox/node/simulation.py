@@ -14,7 +14,16 @@ import contextlib
 import time
 from pathlib import Path
 
-from azrunbook.sandbox.node import api, config, image as one_image, images, logs, running, statuses
+from azrunbook.sandbox.node import (
+    api,
+    config,
+    image as one_image,
+    images,
+    logs,
+    pipes,
+    running,
+    statuses,
+)
 
 LABEL = "azrunbook.dev/simulated"
 MOMENT_SECONDS = 1.0
@@ -30,10 +39,13 @@ class SimulatedRun:
     """A container without a process: it runs until it is stopped, or for a moment; ends with 0."""
 
     pid = None
+    stdin: asyncio.StreamWriter | None = None
+    terminal: pipes.Terminal | None = None
 
-    def __init__(self, log: logs.LogFile, *, ends_after_seconds: float | None) -> None:
+    def __init__(self, text: str, log: logs.LogFile, *, ends_after_seconds: float | None) -> None:
         self.container_id = running.new_container_id()
         self.started_at_seconds = time.monotonic()
+        self.text = text
         self.log = log
         self._ends_after_seconds = ends_after_seconds
         self._stopped = asyncio.Event()
@@ -61,7 +73,7 @@ def start(text: str, path: Path, *, is_ending: bool) -> SimulatedRun:
     """Begin to simulate; the log holds the text, and nothing else ever."""
     log = logs.LogFile(path)
     log.append(f"{text}\n".encode())
-    return SimulatedRun(log, ends_after_seconds=MOMENT_SECONDS if is_ending else None)
+    return SimulatedRun(text, log, ends_after_seconds=MOMENT_SECONDS if is_ending else None)
 
 
 def explain(container: str, why: str) -> str:

@@ -1,12 +1,12 @@
 """Pod logs: passed through from the kubelet endpoint of the pod's node."""
 
-import ssl
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube.http import kubelets as kubelet_clients
 from azrunbook.sandbox.kube.http.context import Call
 
 Object = dict[str, Any]
@@ -26,9 +26,10 @@ def container_of(pod: Object, asked: str) -> str:
     spec = pod["spec"]
     names = [part["name"] for part in spec.get("containers") or []]
     init = [part["name"] for part in spec.get("initContainers") or []]
+    debugging = [part["name"] for part in spec.get("ephemeralContainers") or []]
     name = pod["metadata"]["name"]
     if asked:
-        if asked not in [*names, *init]:
+        if asked not in [*names, *init, *debugging]:
             raise errors.bad_request(f"container {asked} is not valid for pod {name}")
         return asked
     if len(names) > 1:
@@ -41,33 +42,11 @@ def container_of(pod: Object, asked: str) -> str:
     return str(names[0])
 
 
-def _endpoint(call: Call, node_name: str) -> str:
-    nodes = call.registry.resources.get("", "nodes")
-    status = call.registry.get(nodes, None, node_name).get("status") or {}
-    addresses = {part["type"]: part["address"] for part in status.get("addresses") or []}
-    port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port", 10250)
-    if "InternalIP" not in addresses:
-        raise errors.internal(f"no preferred addresses found; known addresses: {addresses}")
-    return f"https://{addresses['InternalIP']}:{port}"
-
-
 class LogProxy:
-    """Asks kubelets with the cluster's own client certificate."""
+    """Passes logs through."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        self._session: aiohttp.ClientSession | None = None
-
-    async def stop(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
-        return self._session
+    def __init__(self, kubelets: kubelet_clients.Kubelets) -> None:
+        self._kubelets = kubelets
 
     async def log(self, call: Call) -> web.StreamResponse:
         """Answer GET pods/{name}/log."""
@@ -82,10 +61,12 @@ class LogProxy:
             await response.prepare(call.request)
             await response.write_eof()
             return response
-        url = f"{_endpoint(call, node)}/containerLogs/{namespace}/{call.name}/{container}"
+        endpoint = kubelet_clients.find_endpoint(call, node)
+        url = f"{endpoint}/containerLogs/{namespace}/{call.name}/{container}"
         query = {key: call.query[key] for key in PASSED if key in call.query}
+        context = self._kubelets.context
         try:
-            async with self._client().get(url, params=query, ssl=self._context) as answer:
+            async with self._kubelets.session.get(url, params=query, ssl=context) as answer:
                 return await _pass(call, answer, response)
         except aiohttp.ClientConnectionError as error:
             raise errors.internal(f'Get "{url}": {error}') from None

@@ -7,11 +7,14 @@ from aiohttp import web
 
 from azrunbook.sandbox.kube import decoding, errors, metrics, shapes, times
 from azrunbook.sandbox.kube.access.authentication import Authenticator
+from azrunbook.sandbox.kube.access.authorization import Authorizer
 from azrunbook.sandbox.kube.access.reviews import Reviews
 from azrunbook.sandbox.kube.http import answers, objects
 from azrunbook.sandbox.kube.http.context import Call
+from azrunbook.sandbox.kube.http.kubelets import Kubelets
 from azrunbook.sandbox.kube.http.logs import LogProxy
 from azrunbook.sandbox.kube.http.metrics import MetricsReader
+from azrunbook.sandbox.kube.http.streams import StreamProxy
 from azrunbook.sandbox.kube.subresources import pods, scale, tokens
 
 Object = dict[str, Any]
@@ -60,17 +63,24 @@ class Special:
     def __init__(
         self,
         authenticator: Authenticator,
+        authorizer: Authorizer,
         reviews: Reviews,
-        logs: LogProxy,
+        kubelets: Kubelets,
         reader: MetricsReader | None,
     ) -> None:
         self._reader = reader
         self._authenticator = authenticator
         self._reviews = reviews
+        streams = StreamProxy(kubelets, authorizer)
         self._handlers: dict[tuple[str, str, str], Handler] = {
             ("pods", "eviction", "create"): self._evict,
             ("pods", "binding", "create"): self._bind,
-            ("pods", "log", "get"): logs.log,
+            ("pods", "log", "get"): LogProxy(kubelets).log,
+            **{
+                ("pods", name, verb): streams.answer
+                for name in ("exec", "attach", "portforward")
+                for verb in ("get", "create")
+            },
             ("serviceaccounts", "token", "create"): self._token,
         }
 

@@ -7,7 +7,8 @@ name and mounts, and a process of the sandbox has none. So for Python, and only 
 * binding "any address" or the loopback binds the pod's address, and connecting to the loopback
   connects to it: two pods can listen on the same port, and do not see each other's;
 * the host name is the pod's;
-* opening, listing and asking about a file under a mount path reaches the volume.
+* opening, listing, moving and asking about a file under a mount path reaches the volume; /tmp is
+  the container's own.
 
 What is not covered: other programs, and calls from C that do not go through these functions.
 """
@@ -82,10 +83,20 @@ def _translating(function: Callable[..., Any]) -> Callable[..., Any]:
     return translated
 
 
+def _translating_both(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def translated(source: Any, target: Any, *rest: Any, **named: Any) -> Any:
+        return function(to_real_path(source), to_real_path(target), *rest, **named)
+
+    return translated
+
+
 def _move_files() -> None:
     names = ("open", "stat", "lstat", "listdir", "scandir", "access", "mkdir", "unlink", "remove")
-    for name in (*names, "readlink", "rmdir"):
+    for name in (*names, "readlink", "rmdir", "chdir", "chmod", "truncate", "utime"):
         setattr(os, name, _translating(getattr(os, name)))
+    for name in ("rename", "replace", "link", "symlink"):
+        setattr(os, name, _translating_both(getattr(os, name)))
     translated = _translating(open)
     for module in (builtins, io):
         setattr(module, "open", translated)  # noqa: B010 - mypy allows no assignment
