@@ -160,6 +160,44 @@ async def test_job_is_deleted_after_its_time_to_live(world):
     await world.until(lambda: world.find("jobs", "work") is None and not world.list("pods"))
 
 
+async def test_failing_job_is_failed_once_its_pods_are_gone(world):
+    """FailureTarget says why at once, Failed with the same words when nothing runs any more."""
+    spec = job_template(world, parallelism=2, completions=2, activeDeadlineSeconds=1)
+    world.make("jobs", "work", spec=spec)
+    await world.until(lambda: len(world.list("pods")) == 2)
+    held = world.list("pods")[0]["metadata"]
+    finalizers = [*held["finalizers"], "example.com/hold"]
+    world.patch("pods", held["name"], {"metadata": {"finalizers": finalizers}})
+    target = await world.until(lambda: world.condition("jobs", "work", "FailureTarget"))
+    await world.until(lambda: len(world.list("pods")) == 1)
+    await world.settle()
+    assert not world.condition("jobs", "work", "Failed")
+    assert world.find("jobs", "work")["status"]["terminating"] == 1
+    world.patch("pods", held["name"], {"metadata": {"finalizers": None}})
+    failed = await world.until(lambda: world.condition("jobs", "work", "Failed"))
+    assert failed["reason"] == target["reason"] == "DeadlineExceeded"
+    assert failed["message"] == target["message"]
+
+
+async def test_success_policy_completes_a_job_by_its_leader(world):
+    """When index 0 has succeeded the others are stopped and the Job is complete."""
+    policy = {"rules": [{"succeededIndexes": "0"}]}
+    spec = job_template(
+        world, completions=3, parallelism=3, completionMode="Indexed", successPolicy=policy
+    )
+    world.make("jobs", "work", spec=spec)
+    await world.until(lambda: len([p for p in world.list("pods") if p["status"].get("podIP")]) == 3)
+    leader = next(
+        pod
+        for pod in world.list("pods")
+        if pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] == "0"
+    )
+    finish(world, leader, "Succeeded")
+    found = await world.until(lambda: world.condition("jobs", "work", "Complete"))
+    assert (found["reason"], found["message"]) == ("SuccessPolicy", "Matched rules at index 0")
+    await world.until(lambda: len(world.list("pods")) == 1)
+
+
 async def test_suspended_job_runs_nothing(world):
     """A suspended Job has no pods; resumed it starts."""
     world.make("jobs", "work", spec=job_template(world, suspend=True))

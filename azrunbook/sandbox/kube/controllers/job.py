@@ -10,19 +10,20 @@ from typing import Any
 from azrunbook.sandbox.kube.controllers import (
     completions,
     conditions,
+    job_policies,
+    job_view,
     loop,
     moments,
     owners,
     pod_template,
-    pods,
 )
 from azrunbook.sandbox.kube.controllers.access import Access
+from azrunbook.sandbox.kube.controllers.job_view import View
 
 Object = dict[str, Any]
 
 COMPONENT = "job-controller"
-TRACKING = "batch.kubernetes.io/job-tracking"
-INDEX = "batch.kubernetes.io/job-completion-index"
+MANAGED_BY = "kubernetes.io/job-controller"
 
 
 class JobController:
@@ -43,35 +44,41 @@ class JobController:
         if job is None:
             self._release_orphans(key)
             return None
+        if job["spec"].get("managedBy", MANAGED_BY) != MANAGED_BY:
+            return None
         if ending_of(job) is not None:
-            self._release(self._owned(job))
+            self._release(job, self._owned(job))
             return self._expire(job)
         return self._run(job)
 
     def _run(self, job: Object) -> float | None:
         now, text = self._cluster.clock(), self._cluster.now_text()
-        status = dict(job.get("status") or {})
-        is_suspended = bool(job["spec"].get("suspend"))
-        if not status.get("startTime") and not is_suspended:
+        stored, status = job, dict(job.get("status") or {})
+        if not status.get("startTime") and not job["spec"].get("suspend"):
             status["startTime"] = text
         job = {**job, "status": self._with_suspension(job, status)}
-        owned = self._owned(job)
-        counts, status = self._count(job, owned)
-        job = {**job, "status": status}
-        ending = completions.find_ending(job, counts, at=now)
+        found = self._owned(job)
+        view = job_view.View(job, found)
+        job = view.job = {**job, "status": view.tallied()}
+        ending = view.find_ending(at=now)
         again: float | None = None
         if ending is not None:
-            status = self._end(job, ending, owned)
+            self._stop(view.running(), job)
         elif "deletionTimestamp" not in job["metadata"]:
-            again = self._scale(job, counts, owned)
-            running = [p for p in self._owned(job) if pods.is_active(p)]
-            status["active"] = len(running)
-            status["ready"] = sum(pods.is_ready(pod) for pod in running)
-        status = {name: value for name, value in status.items() if value or name == "ready"}
+            again = self._scale(view)
+            ending = completions.REACHED if completions.is_reached(job, view.counts()) else None
+        view.owned = self._owned(job)
+        status = job["status"] = view.counted()
+        if ending is not None:
+            status = self._end(job, ending, view)
+        status = {
+            name: value
+            for name, value in status.items()
+            if value or name in ("ready", "terminating")
+        }
         status["uncountedTerminatedPods"] = {}
-        stored = self._cluster.registry.get(self._jobs, *loop.key_of(job))
         self._cluster.write_status(self._jobs, stored, status)
-        self._release(owned)
+        self._release(job, found)
         left = completions.seconds_to_deadline(job, at=now)
         return min((s for s in (again, left) if s is not None), default=None)
 
@@ -79,65 +86,56 @@ class JobController:
         listed = self._cluster.registry.list(self._pods, job["metadata"]["namespace"])
         return [pod for pod in listed if owners.is_controlled_by(pod, job)]
 
-    def _count(self, job: Object, owned: Iterable[Object]) -> tuple[completions.Counts, Object]:
-        """Count pods that ended since the last time; the counts and the status with them."""
-        status = dict(job["status"])
-        indexes = completions.parse_indexes(status.get("completedIndexes", ""))
-        active = 0
-        for pod in owned:
-            if pods.is_active(pod):
-                active += 1
-            elif TRACKING in (pod["metadata"].get("finalizers") or ()):
-                outcome = "succeeded" if pods.phase(pod) == "Succeeded" else "failed"
-                index = _index(pod)
-                if not (outcome == "succeeded" and index in indexes):
-                    status[outcome] = int(status.get(outcome) or 0) + 1
-                if outcome == "succeeded" and index is not None:
-                    indexes.add(index)
-        if indexes:
-            status["completedIndexes"] = completions.format_indexes(indexes)
-        counts = completions.Counts(
-            active, int(status.get("succeeded") or 0), int(status.get("failed") or 0)
-        )
-        return counts, status
-
-    def _scale(
-        self, job: Object, counts: completions.Counts, owned: Sequence[Object]
-    ) -> float | None:
-        """Create or delete pods; seconds to wait if a failure's back-off is not over."""
-        wanted = completions.wanted_active(job, counts)
-        running = [pod for pod in owned if pods.is_active(pod)]
-        for pod in running[wanted:]:
+    def _stop(self, running: Iterable[Object], job: Object) -> None:
+        for pod in running:
             pod_template.delete_pod(self._cluster, pod, job, component=COMPONENT)
-        missing = wanted - len(running)
+
+    def _scale(self, view: View) -> float | None:
+        """Create or delete pods; seconds to wait if a failure's back-off is not over."""
+        counts, running = view.counts(), view.running()
+        wanted = completions.wanted_active(view.job, counts)
+        self._stop(running[wanted:], view.job)
+        going = counts.terminating if job_policies.waits_for_phase(view.job) else 0
+        missing = wanted - len(running) - going
         if missing <= 0:
             return None
-        failed_at = max((_finished_at(p) for p in owned if pods.phase(p) == "Failed"), default=None)
-        wait = completions.back_off_seconds(counts.failed, failed_at, at=self._cluster.clock())
+        if view.is_indexed:
+            return self._create_indexed(view, missing)
+        wait = view.back_off_seconds(at=self._cluster.clock())
         if wait > 0:
             return wait
-        self._create(job, missing, running)
+        for _ in range(missing):
+            self._create(view, None)
         return None
 
-    def _create(self, job: Object, count: int, running: Iterable[Object]) -> None:
-        indexes: list[int | None] = [None] * count
-        if job["spec"].get("completionMode") == "Indexed":
-            taken = completions.parse_indexes(job["status"].get("completedIndexes", ""))
-            taken |= {index for pod in running if (index := _index(pod)) is not None}
-            total = int(job["spec"].get("completions") or 0)
-            indexes = [*completions.missing_indexes(total, taken, count)]
-        for index in indexes:
-            made = plan_job_pod(job, index)
-            pod_template.create_pod(self._cluster, made, job, component=COMPONENT)
+    def _create_indexed(self, view: View, count: int) -> float | None:
+        """The lowest indexes that neither run nor are done with, each after its own back-off."""
+        now = self._cluster.clock()
+        wait = 0.0 if view.has_own_limits else view.back_off_seconds(at=now)
+        if wait > 0:
+            return wait
+        waits = {}
+        for index in completions.missing_indexes(view.completions, view.taken(), view.completions):
+            waits[index] = view.back_off_seconds(at=now, index=index) if view.has_own_limits else 0
+        due = [index for index, seconds in waits.items() if seconds <= 0][:count]
+        for index in due:
+            self._create(view, index)
+        later = [seconds for seconds in waits.values() if seconds > 0]
+        return min(later) if later and len(due) < count else None
 
-    def _end(self, job: Object, ending: completions.Ending, owned: Iterable[Object]) -> Object:
-        for pod in owned:
-            if pods.is_active(pod):
-                pod_template.delete_pod(self._cluster, pod, job, component=COMPONENT)
-        text = self._cluster.now_text()
-        found = job["status"].get("conditions") or []
-        announced = "SuccessCriteriaMet" if ending.kind == "Complete" else "FailureTarget"
-        for kind in (announced, ending.kind):
+    def _create(self, view: View, index: int | None) -> None:
+        failures = (
+            view.failures.get(index, 0) if view.has_own_limits and index is not None else None
+        )
+        made = job_view.plan_job_pod(view.job, index, failures=failures)
+        pod_template.create_pod(self._cluster, made, view.job, component=COMPONENT)
+
+    def _end(self, job: Object, ending: completions.Ending, view: View) -> Object:
+        """Announce the ending, and declare it once the last pod is gone."""
+        text, status = self._cluster.now_text(), dict(job["status"])
+        counts = view.counts()
+        is_over = counts.active == counts.terminating == 0
+        for kind in (ending.announced, ending.kind) if is_over else (ending.announced,):
             made = conditions.condition(
                 kind,
                 True,
@@ -146,8 +144,10 @@ class JobController:
                 message=ending.message,
                 lastProbeTime=text,
             )
-            found = conditions.replaced(found, made)
-        status = {**job["status"], "conditions": found, "active": 0, "ready": 0}
+            if not conditions.is_true(status.get("conditions"), kind):
+                status["conditions"] = conditions.replaced(status.get("conditions"), made)
+        if not is_over:
+            return status
         if ending.kind == "Complete":
             status["completionTime"] = text
             self._tell(job, "Completed", "Job completed")
@@ -177,12 +177,13 @@ class JobController:
             changed.pop("startTime", None)
         return changed
 
-    def _release(self, owned: Iterable[Object]) -> None:
-        """Let go of the pods that have been counted."""
+    def _release(self, job: Object, owned: Iterable[Object]) -> None:
+        """Let go of the pods that have been counted, or that nobody will count any more."""
+        is_leaving = "deletionTimestamp" in job["metadata"] or ending_of(job) is not None
         for pod in owned:
             finalizers = pod["metadata"].get("finalizers") or ()
-            if TRACKING in finalizers and not pods.is_active(pod):
-                left = [one for one in finalizers if one != TRACKING]
+            if job_view.TRACKING in finalizers and (is_leaving or job_view.has_ended(pod, job)):
+                left = [one for one in finalizers if one != job_view.TRACKING]
                 self._cluster.patch(self._pods, pod, {"metadata": {"finalizers": left or None}})
 
     def _release_orphans(self, key: loop.Key) -> None:
@@ -191,8 +192,8 @@ class JobController:
             owner = owners.find_controller(pod)
             finalizers = pod["metadata"].get("finalizers") or ()
             is_ours = owner is not None and (owner["kind"], owner["name"]) == ("Job", key[1])
-            if is_ours and TRACKING in finalizers:
-                left = [one for one in finalizers if one != TRACKING]
+            if is_ours and job_view.TRACKING in finalizers:
+                left = [one for one in finalizers if one != job_view.TRACKING]
                 self._cluster.patch(self._pods, pod, {"metadata": {"finalizers": left or None}})
 
     def _expire(self, job: Object) -> float | None:
@@ -222,46 +223,6 @@ def ending_of(job: Object) -> Object | None:
         ),
         None,
     )
-
-
-def plan_job_pod(job: Object, index: int | None) -> Object:
-    """A pod of the Job, labelled, held by the tracking finalizer, with its index if it has one."""
-    made = pod_template.plan_pod(job["spec"]["template"], job)
-    metadata = made["metadata"]
-    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
-    metadata["labels"] |= {
-        "batch.kubernetes.io/controller-uid": uid,
-        "batch.kubernetes.io/job-name": name,
-        "controller-uid": uid,
-        "job-name": name,
-    }
-    metadata["finalizers"] = [*metadata.get("finalizers", ()), TRACKING]
-    if index is None:
-        return made
-    metadata["annotations"] = {**metadata.get("annotations", {}), INDEX: str(index)}
-    metadata["labels"][INDEX] = str(index)
-    metadata["generateName"] = f"{name}-{index}-"
-    variable = {"name": "JOB_COMPLETION_INDEX", "value": str(index)}
-    containers = [
-        {**one, "env": [*(one.get("env") or ()), variable]} for one in made["spec"]["containers"]
-    ]
-    made["spec"] = {**made["spec"], "containers": containers, "hostname": f"{name}-{index}"}
-    return made
-
-
-def _index(pod: Object) -> int | None:
-    text = (pod["metadata"].get("annotations") or {}).get(INDEX)
-    return int(text) if text is not None else None
-
-
-def _finished_at(pod: Object) -> str:
-    """When the last container ended; else when the pod was made."""
-    ends = [
-        status["state"]["terminated"]["finishedAt"]
-        for status in pod["status"].get("containerStatuses") or ()
-        if (status.get("state") or {}).get("terminated", {}).get("finishedAt")
-    ]
-    return max(ends, default=str(pod["metadata"]["creationTimestamp"]))
 
 
 def _of_pod(change: loop.Change) -> Iterable[loop.Key]:

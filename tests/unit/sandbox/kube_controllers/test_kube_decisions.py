@@ -8,7 +8,6 @@ import pytest
 
 from azrunbook.sandbox.kube.controllers import (
     budgets,
-    completions,
     daemons,
     deletion_order,
     endpoints,
@@ -231,43 +230,6 @@ def test_daemon_update_respects_max_unavailable(limit, serving, expected):
     available = {f"n{index}": value for index, value in enumerate(serving)}
     planned = daemons.plan_replacements(old, available=available, desired=3, max_unavailable=limit)
     assert len(planned) == expected
-
-
-@pytest.mark.parametrize(
-    ("spec", "counts", "expected"),
-    [
-        ({"completions": 1, "backoffLimit": 6}, (0, 1, 0), "CompletionsReached"),
-        ({"completions": 2, "backoffLimit": 6}, (1, 1, 0), None),
-        ({"backoffLimit": 6}, (0, 1, 0), "CompletionsReached"),
-        ({"backoffLimit": 6}, (1, 1, 0), None),
-        ({"completions": 1, "backoffLimit": 0}, (0, 0, 1), "BackoffLimitExceeded"),
-        ({"completions": 1, "backoffLimit": 1}, (0, 0, 1), None),
-        ({"completions": 1, "activeDeadlineSeconds": 60}, (1, 0, 0), "DeadlineExceeded"),
-    ],
-)
-def test_ending_of_a_job(spec, counts, expected):
-    """Enough successes, too many failures, too late."""
-    job = {"spec": spec, "status": {"startTime": LONG_AGO}}
-    found = completions.find_ending(job, completions.Counts(*counts), at=NOW)
-    assert (found and found.reason) == expected
-
-
-@pytest.mark.parametrize(
-    ("indexes", "text"), [([], ""), ([0], "0"), ([0, 1], "0,1"), ([0, 2, 3, 4], "0,2-4")]
-)
-def test_indexes_read_back_as_written(indexes, text):
-    """Runs of three and more are shortened."""
-    assert completions.format_indexes(indexes) == text
-    assert completions.parse_indexes(text) == set(indexes)
-
-
-@pytest.mark.parametrize(
-    ("failed", "ago_seconds", "expected"), [(0, 0, 0), (1, 0, 10), (2, 5, 15), (9, 0, 600)]
-)
-def test_back_off_of_failing_pods(failed, ago_seconds, expected):
-    """Ten seconds, doubling, ten minutes at most."""
-    at = (NOW - dt.timedelta(seconds=ago_seconds)).isoformat()
-    assert completions.back_off_seconds(failed, at, at=NOW) == expected
 
 
 @pytest.mark.parametrize(
