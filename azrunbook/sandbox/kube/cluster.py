@@ -13,7 +13,14 @@ from typing import Any
 from azrunbook.sandbox import tls
 from azrunbook.sandbox.kube import admission, metrics, registry, resources, server, store
 from azrunbook.sandbox.kube.access import authentication, bootstrap
-from azrunbook.sandbox.kube.controllers import access, api_service, assembly, events, loop
+from azrunbook.sandbox.kube.controllers import (
+    access,
+    api_registration,
+    api_service,
+    assembly,
+    events,
+    loop,
+)
 
 Object = dict[str, Any]
 
@@ -48,13 +55,14 @@ class Cluster:
             resources.ResourceTable(), store.Store(), admission.Admission(config.service_addresses)
         )
         self._access = access.Access(self.registry, events.Recorder(self.registry))
+        self._authenticator = authentication.Authenticator(self.registry)
         self._server = server.ApiServer(
             self.registry,
             authority,
             config.address,
             config.port,
             config.version,
-            authentication.Authenticator(self.registry),
+            self._authenticator,
             source,
         )
         self._readings = None if source is None else source.find_pod
@@ -74,12 +82,14 @@ class Cluster:
             address=self.config.address,
             port=int(self.url.rpartition(":")[2]),
         )
+        api_registration.ApiRegistrationController(self._access).ensure_all()
         controllers = assembly.make_controllers(
             self._access,
             ca_pem=self._authority.certificate_pem,
             load_balancer_addresses=self.config.load_balancer_addresses,
             timing=self.config.timing,
             metrics=self._readings,
+            issue_token=self._authenticator.issue_lasting_token,
         )
         self._loop = loop.Loop(self.registry, controllers)
         await self._loop.start()

@@ -50,6 +50,7 @@ class World:
             load_balancer_addresses=ipaddress.ip_network("127.9.1.0/24"),
             timing=self.timing,
             metrics=self._measure,
+            issue_token=lambda account, _secret: f"token of {account['metadata']['name']}",
         )
         self.loop = loop.Loop(self.registry, controllers)
         await self.loop.start()

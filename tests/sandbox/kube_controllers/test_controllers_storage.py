@@ -153,3 +153,23 @@ async def test_a_stateful_set_gets_a_volume_for_each_of_its_pods(aks):
     aks.make("statefulsets", "db", spec=spec)
     await aks.until(lambda: aks.find("statefulsets", "db")["status"].get("readyReplicas") == 2)
     assert [phase(aks, f"data-db-{ordinal}") for ordinal in (0, 1)] == ["Bound", "Bound"]
+
+
+async def test_claims_go_with_their_stateful_set_and_with_pods_scaled_away(aks):
+    """The retention policy Delete, first when scaled, then when the set is deleted."""
+    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    spec = {
+        "serviceName": "db",
+        "replicas": 2,
+        "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete", "whenDeleted": "Delete"},
+        "selector": {"matchLabels": {"app": "db"}},
+        "template": aks.template("db"),
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": wanted}],
+    }
+    aks.make("statefulsets", "db", spec=spec)
+    await aks.until(lambda: aks.find("statefulsets", "db")["status"].get("readyReplicas") == 2)
+    aks.patch("statefulsets", "db", {"spec": {"replicas": 1}})
+    await aks.until(lambda: aks.find("persistentvolumeclaims", "data-db-1") is None)
+    assert phase(aks, "data-db-0") == "Bound"
+    aks.delete("statefulsets", "db", propagationPolicy="Background")
+    await aks.until(lambda: aks.find("persistentvolumeclaims", "data-db-0") is None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+LASTING_SECONDS = 1 << 32
 AUTHENTICATED = "system:authenticated"
 PRIVATE = "kubernetes.io"
 
@@ -73,6 +74,11 @@ class Authenticator:
         text = f"{head}.{_encode(json.dumps(body).encode())}"
         return f"{text}.{self._sign(text)}"
 
+    def issue_lasting_token(self, account: Object, secret: Object) -> str:
+        """The token of a token Secret: good for as long as the Secret is there."""
+        bound = {"kind": "Secret", **{key: secret["metadata"][key] for key in ("name", "uid")}}
+        return self.issue_token(account, seconds=LASTING_SECONDS, audiences=(), bound=bound)
+
     def _sign(self, text: str) -> str:
         return _encode(hmac.new(self._key, text.encode(), hashlib.sha256).digest())
 
@@ -95,6 +101,8 @@ class Authenticator:
         if not self._exists("serviceaccounts", namespace, account):
             return None
         extra = {"authentication.kubernetes.io/credential-id": (f"JTI={claims['jti']}",)}
+        if "secret" in private and not self._exists("secrets", namespace, private["secret"]):
+            return None
         if "pod" in private:
             if not self._exists("pods", namespace, private["pod"]):
                 return None

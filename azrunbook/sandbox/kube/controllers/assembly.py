@@ -8,6 +8,8 @@ import ipaddress
 from dataclasses import dataclass
 
 from azrunbook.sandbox.kube.controllers import (
+    account_tokens,
+    api_registration,
     cronjob,
     daemonset,
     deployment,
@@ -23,6 +25,7 @@ from azrunbook.sandbox.kube.controllers import (
     node_lifecycle,
     persistent_volumes,
     replicaset,
+    role_aggregation,
     scheduler,
     service_accounts,
     services,
@@ -48,11 +51,15 @@ def make_controllers(
     load_balancer_addresses: ipaddress.IPv4Network,
     timing: Timing,
     metrics: metric_proposals.Readings | None,
+    issue_token: account_tokens.Issue,
 ) -> list[loop.Controller]:
     """All controllers of one cluster."""
     return [
         namespace.NamespaceController(cluster, grace_seconds=timing.namespace_grace_seconds),
         service_accounts.ServiceAccountController(cluster, ca_pem),
+        account_tokens.AccountTokenController(cluster, ca_pem, issue_token),
+        role_aggregation.RoleAggregationController(cluster),
+        api_registration.ApiRegistrationController(cluster),
         deployment.DeploymentController(cluster),
         replicaset.ReplicaSetController(cluster),
         daemonset.DaemonSetController(cluster),

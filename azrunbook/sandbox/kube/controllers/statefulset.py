@@ -9,6 +9,7 @@ from typing import Any
 
 from azrunbook.sandbox.kube.controllers import (
     access,
+    claim_retention,
     controller_revisions,
     loop,
     ordinals,
@@ -46,6 +47,7 @@ class StatefulSetController:
         update = controller_revisions.ensure_current(self._cluster, stateful)
         members = self._members(stateful)
         if "deletionTimestamp" not in stateful["metadata"]:
+            claim_retention.retain(self._cluster, stateful, members)
             step = ordinals.plan_step(self._goal(stateful, update), self._seen(stateful, members))
             self._take(stateful, step, members, update)
             members = self._members(stateful)

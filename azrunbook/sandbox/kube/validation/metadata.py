@@ -18,6 +18,7 @@ NAME_RULES: dict[str, Callable[[str], list[str]]] = {
     f"rolebindings.{RBAC}": names.path_segment,
     f"clusterroles.{RBAC}": names.path_segment,
     f"clusterrolebindings.{RBAC}": names.path_segment,
+    "apiservices.apiregistration.k8s.io": names.path_segment,
 }
 
 
