@@ -181,6 +181,34 @@ async def test_pod_that_fits_nowhere_says_why_and_is_placed_later(world):
     await world.until(lambda: world.find("pods", "big")["spec"].get("nodeName") == "large")
 
 
+async def test_pod_of_higher_priority_gets_the_room_that_appears(world):
+    """When a node joins, the queue is served by priority, not by age."""
+    requests = {"requests": {"cpu": "6"}}
+    container = {"name": "c", "image": "i", "resources": requests}
+    world.make("priorityclasses", "urgent", value=1000)
+    for name, more in (("low", {}), ("high", {"priorityClassName": "urgent"})):
+        world.make("pods", name, spec={"containers": [container], **more})
+        await world.until(lambda name=name: world.condition("pods", name, "PodScheduled"))
+    world.node("large", cpu="8")
+    await world.until(lambda: world.find("pods", "high")["spec"].get("nodeName") == "large")
+    await world.settle()
+    assert "nodeName" not in world.find("pods", "low")["spec"]
+
+
+async def test_gated_pod_waits_for_its_gates(world):
+    """A pod with gates says so and is placed when the last one is gone."""
+    container = {"name": "c", "image": "i"}
+    gates = [{"name": "example.com/g"}]
+    world.make("pods", "p", spec={"containers": [container], "schedulingGates": gates})
+    found = await world.until(lambda: world.condition("pods", "p", "PodScheduled"))
+    assert (found["reason"], found["message"]) == (
+        "SchedulingGated",
+        "Scheduling is blocked due to non-empty scheduling gates",
+    )
+    world.patch("pods", "p", {"spec": {"schedulingGates": None}})
+    await world.until(lambda: world.find("pods", "p")["spec"].get("nodeName"))
+
+
 async def test_cordoned_node_gets_no_pods_and_its_taint(world):
     """An unschedulable node is tainted and passed over."""
     world.patch("nodes", "node-1", {"spec": {"unschedulable": True}})

@@ -85,6 +85,18 @@ def required_node_affinity(pod: Object) -> Object | None:
     return required
 
 
+def named_nodes(pod: Object) -> set[str] | None:
+    """The only nodes that a required affinity names, as for daemon pods; None if it names none."""
+    named: set[str] = set()
+    terms = (required_node_affinity(pod) or {}).get("nodeSelectorTerms") or ()
+    for term in terms:
+        fields = [f for f in term.get("matchFields") or () if f["operator"] == "In"]
+        if not fields:
+            return None
+        named |= set.intersection(*(set(field["values"]) for field in fields))
+    return named or None
+
+
 def fits_affinity(pod: Object, state: NodeState) -> bool:
     """Whether the pod's nodeSelector and required node affinity admit the node."""
     selector = pod["spec"].get("nodeSelector")

@@ -14,6 +14,7 @@ from azrunbook.sandbox.kube.controllers.node_state import (
     NodeState,
     assumed_requests,
     fits_affinity,
+    named_nodes,
 )
 
 Object = dict[str, Any]
@@ -22,6 +23,7 @@ UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedul
 NO_NODES = "no nodes available to schedule pods"
 _PREEMPTION_HELPS_NOT = "Preemption is not helpful for scheduling"
 _VOLUME_ELSEWHERE = "node(s) didn't match PersistentVolume's node affinity"
+_NOT_NAMED = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
 
 
@@ -73,7 +75,11 @@ def plan_placement(pod: Object, snapshot: Snapshot) -> Placement:
 def find_refusals(pod: Object, snapshot: Snapshot) -> dict[str, Refusal]:
     """Node name to the first filter that refuses it, in the scheduler's order."""
     refused: dict[str, Refusal] = {}
+    named = named_nodes(pod)
     for state in snapshot.states:
+        if named is not None and state.name not in named:
+            refused[state.name] = Refusal((_NOT_NAMED,), is_final=True)
+            continue
         refusal = _refuse_alone(pod, state) or _refuse_volumes(snapshot, state)
         if refusal is not None:
             refused[state.name] = refusal

@@ -2,9 +2,12 @@
 
 Law: the choice is placement.py's; here a snapshot is read and the answer written. A pod that fits
 nowhere is tried again when something changes that could help: a node, a pod that goes, or a pod
-that arrives where affinity or spreading count.
+that arrives where affinity or spreading count. Of the pods that are due the one with the highest
+priority goes first, then the one that has waited longest. A gated pod is said to be gated here,
+where the real cluster's API server writes that condition.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,6 +31,7 @@ Object = dict[str, Any]
 
 NAME = "default-scheduler"
 MANAGER = "kube-scheduler"
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
 class Scheduler:
@@ -42,6 +46,9 @@ class Scheduler:
         self._namespaces = cluster.resource("", "namespaces")
         self._claims = cluster.resource("", "persistentvolumeclaims")
         self._waiting: dict[loop.Key, Object] = {}
+        self._due: dict[loop.Key, tuple[int, int]] = {}
+        """The pods to try, each with its rank: a key that the loop hands out stands for any."""
+        self._arrivals = itertools.count()
 
     def watches(self) -> Sequence[loop.Watch]:
         return [
@@ -50,40 +57,66 @@ class Scheduler:
             loop.Watch(self._claims, self._of_claim),
         ]
 
+    def _called(self, found: Iterable[Object]) -> list[loop.Key]:
+        """Make these pods due."""
+        keys = []
+        for pod in found:
+            key = loop.key_of(pod)
+            rank = (-int(pod["spec"].get("priority") or 0), next(self._arrivals))
+            self._due.setdefault(key, rank)
+            keys.append(key)
+        return keys
+
     def _of_pod(self, change: loop.Change) -> Iterable[loop.Key]:
         pod, key = change.object, loop.key_of(change.object)
         if change.type == "DELETED":
             self._waiting.pop(key, None)
-            return list(self._waiting) if pods.node_name(pod) else []
+            self._due.pop(key, None)
+            return self._called(self._waiting.values()) if pods.node_name(pod) else []
         if not pods.node_name(pod):
-            return [key] if _needs_trial(change) else []
+            return self._called([pod]) if _needs_trial(change) else []
         before = change.previous
-        has_arrived = before is None or not pods.node_name(before)
         if pods.is_done(pod) and (before is None or not pods.is_done(before)):
-            return list(self._waiting)
-        if has_arrived:
-            return [other for other, waiting in self._waiting.items() if _minds_others(waiting)]
+            return self._called(self._waiting.values())
+        if before is None or _seen_by_others(pod) != _seen_by_others(before):
+            return self._called(one for one in self._waiting.values() if _minds_others(one))
         return []
 
     def _of_node(self, change: loop.Change) -> Iterable[loop.Key]:
         is_same = change.type == "MODIFIED" and all(
             _weighs(change.object) == _weighs(state) for state in change.states
         )
-        return [] if is_same else list(self._waiting)
+        return [] if is_same else self._called(self._waiting.values())
 
     def _of_claim(self, change: loop.Change) -> Iterable[loop.Key]:
         namespace, name = loop.key_of(change.object)
-        return [
-            key
+        return self._called(
+            pod
             for key, pod in self._waiting.items()
             if key[0] == namespace and name in claims.claim_names(pod)
-        ]
+        )
 
-    def reconcile(self, key: loop.Key) -> float | None:
+    def reconcile(self, key: loop.Key) -> float | None:  # noqa: ARG002 - see _due
+        """Try the first of the pods that are due."""
+        if not self._due:
+            return None
+        first = min(self._due, key=self._due.__getitem__)
+        rank = self._due.pop(first)
+        try:
+            self._try(first)
+        except Exception:
+            self._due[first] = rank  # the key comes back after its back-off, whichever it was
+            raise
+        return None
+
+    def _try(self, key: loop.Key) -> None:
         pod = self._cluster.registry.find(self._pods, *key)
         self._waiting.pop(key, None)
-        if pod is None or not _is_due(pod):
-            return None
+        if pod is None or not _is_ours(pod):
+            return
+        if pod["spec"].get("schedulingGates"):
+            self._say(pod, "SchedulingGated", GATED)
+            return
         needs = volume_binding.examine(self._cluster, pod)
         found = placement.plan_placement(pod, self._snapshot(pod, needs))
         if found.node_name is None:
@@ -94,7 +127,6 @@ class Scheduler:
             volume_binding.select_node(self._cluster, needs.waiting, found.node_name)
         else:
             self._bind(pod, found.node_name)
-        return None
 
     def _snapshot(self, pod: Object, needs: volume_binding.Needs) -> placement.Snapshot:
         store = self._cluster.registry
@@ -144,12 +176,19 @@ class Scheduler:
         self._cluster.events.scheduling(pod, "Normal", "Scheduled", message, action="Binding")
 
     def _refuse(self, pod: Object, message: str) -> None:
+        if self._say(pod, "Unschedulable", message):
+            self._cluster.events.scheduling(
+                pod, "Warning", "FailedScheduling", message, action="Scheduling"
+            )
+
+    def _say(self, pod: Object, reason: str, message: str) -> bool:
+        """Write the condition of a pod without a node; False if the pod is gone."""
         present = pod.get("status", {}).get("conditions") or []
         made = conditions.condition(
             "PodScheduled",
             False,
             at=self._cluster.now_text(),
-            reason="Unschedulable",
+            reason=reason,
             message=message,
             lastProbeTime=None,
         )
@@ -159,16 +198,18 @@ class Scheduler:
         except errors.StatusError as error:
             if error.code != 404:  # noqa: PLR2004 - the HTTP status itself
                 raise
-            return
-        self._cluster.events.scheduling(
-            pod, "Warning", "FailedScheduling", message, action="Scheduling"
-        )
+            return False
+        return True
 
 
-def _is_due(pod: Object) -> bool:
-    is_ours = pod["spec"].get("schedulerName", NAME) == NAME
-    is_open = not pods.node_name(pod) and pods.is_active(pod)
-    return bool(is_ours and is_open and not pod["spec"].get("schedulingGates"))
+def _is_ours(pod: Object) -> bool:
+    is_named = pod["spec"].get("schedulerName", NAME) == NAME
+    return bool(is_named and not pods.node_name(pod) and pods.is_active(pod))
+
+
+def _seen_by_others(pod: Object) -> tuple[object, ...]:
+    """What of a bound pod affinity and spreading look at."""
+    return pods.node_name(pod), pod["metadata"].get("labels"), pods.is_terminating(pod)
 
 
 def _needs_trial(change: loop.Change) -> bool:

@@ -207,3 +207,45 @@ def test_host_port_is_given_once_per_node():
         one["spec"]["containers"][0]["ports"] = ports
     found = place(second, node("n", "z1", first))
     assert "1 node(s) didn't have free ports for the requested pod ports" in found.message
+
+
+def test_pod_pinned_to_a_node_does_not_look_at_the_others():
+    """A daemon pod's affinity by name leaves one node; the message says so of the rest."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["b"]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    pinned = pod(cpu="5", affinity={"nodeAffinity": required})
+    assert place(pinned, node("a"), node("b", cpu="8")).node_name == "b"
+    assert place(pinned, node("a"), node("b"), node("c")).message == (
+        "0/3 nodes are available: 1 Insufficient cpu, "
+        "2 node(s) didn't satisfy plugin(s) [NodeAffinity]. "
+        f"no new claims to deallocate, preemption: 0/3 nodes are available: 3 {NO_HELP}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("minimum", "taints_policy", "zones", "expected"),
+    [
+        (None, "Ignore", ("z1", "z2"), "b"),
+        (3, "Ignore", ("z1", "z2"), "b"),
+        (3, "Ignore", ("z1", "z1"), None),
+        (None, "Ignore", ("z1", "z1"), "b"),
+    ],
+)
+def test_minimum_of_domains_counts_missing_ones_as_empty(minimum, taints_policy, zones, expected):
+    """With fewer domains than asked for the least filled one counts as empty."""
+    wanted = pod(**spread())
+    (constraint,) = wanted["spec"]["topologySpreadConstraints"]
+    constraint["nodeTaintsPolicy"] = taints_policy
+    if minimum:
+        constraint["minDomains"] = minimum
+    states = [node("a", zones[0], pod(), cpu="64"), node("b", zones[1])]
+    assert place(wanted, *states).node_name == expected
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("Ignore", None), ("Honor", "a")])
+def test_tainted_nodes_count_unless_the_taints_are_honoured(policy, expected):
+    """An empty zone behind a taint holds the others back only where taints are ignored."""
+    wanted = pod(**spread())
+    wanted["spec"]["topologySpreadConstraints"][0]["nodeTaintsPolicy"] = policy
+    states = [node("a", "z1", pod(), cpu="64"), node("b", "z2", taints=[TAINT])]
+    assert place(wanted, *states).node_name == expected
