@@ -99,7 +99,10 @@ def _plain(value: Any) -> Any:
 
 
 def _merge_list(original: list[Any], patch: list[Any], shape: Shape) -> list[Any]:
-    if not any(isinstance(part, dict) for part in [*original, *patch]):
+    kinds = {isinstance(part, dict) for part in [*original, *patch]}
+    if len(kinds) > 1 or any(isinstance(part, list) for part in patch):
+        raise errors.bad_request("list element types are not identical")
+    if kinds != {True}:
         merged = list(original)
         merged += [part for part in patch if part not in original]
         merged = list(dict.fromkeys(merged))

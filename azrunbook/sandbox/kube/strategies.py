@@ -135,7 +135,7 @@ def _generate_job_selector(obj: Object) -> None:
     labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
     for prefix in ("", "batch.kubernetes.io/"):
         labels[prefix + "controller-uid"] = metadata["uid"]
-        labels[prefix + "job-name"] = metadata["name"]
+        labels[prefix + "job-name"] = metadata.get("name", "")  # refused by validation
     spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}}
 
 
