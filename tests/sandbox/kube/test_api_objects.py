@@ -84,7 +84,7 @@ def test_strict_field_validation_names_the_unknown_field(api_client, ns):
     [
         ({"replicas": -1}, "spec.replicas"),
         ({"selector": {"matchLabels": {"x": "y"}}}, "spec.template.metadata.labels"),
-        ({"strategy": {"type": "Sometimes"}}, "spec.strategy.type"),
+        ({"strategy": {"type": "Sometimes"}}, "spec.strategy"),
         ({"progressDeadlineSeconds": 0}, "spec.progressDeadlineSeconds"),
     ],
 )

@@ -15,7 +15,8 @@ def show(value: Any) -> str:
 
 
 def invalid(field: str, value: Any, why: str) -> Cause:
-    return Cause("FieldValueInvalid", f"Invalid value: {show(value)}: {why}", field)
+    detail = f": {why}" if why else ""
+    return Cause("FieldValueInvalid", f"Invalid value: {show(value)}{detail}", field)
 
 
 def wrong_type(field: str, value: Any, why: str) -> Cause:

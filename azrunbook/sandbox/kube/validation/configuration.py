@@ -1,16 +1,14 @@
-"""Validation of configuration, access, policy, storage and scheduling objects."""
+"""Validation of configuration, policy and scheduling objects."""
 
 import base64
 import json
 from typing import Any
 
 from azrunbook.sandbox.kube.errors import Cause
-from azrunbook.sandbox.kube.validation import causes, containers, names, selectors, workloads
+from azrunbook.sandbox.kube.validation import causes, names, selectors, workloads
 
 Object = dict[str, Any]
 SIZE_BYTES = 1024 * 1024
-ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-RBAC = "rbac.authorization.k8s.io"
 NEEDED_KEYS = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
@@ -80,11 +78,6 @@ def secret_kept(obj: Object, old: Object) -> list[Cause]:
     return causes.unchanged("type", obj.get("type"), old.get("type")) + _immutable(obj, old)
 
 
-def _is_over_all(value: Any) -> bool:
-    text = str(value)
-    return text.endswith("%") and text[:-1].isdigit() and int(text[:-1]) > 100  # noqa: PLR2004 - %
-
-
 def budget(obj: Object) -> list[Cause]:
     spec = obj["spec"]
     lowest, highest = spec.get("minAvailable"), spec.get("maxUnavailable")
@@ -101,9 +94,7 @@ def budget(obj: Object) -> list[Cause]:
     for key, value in (("minAvailable", lowest), ("maxUnavailable", highest)):
         if value is not None:
             found += workloads.share(f"spec.{key}", value)
-            if _is_over_all(value):
-                why = "must not be greater than 100%"
-                found.append(causes.invalid(f"spec.{key}", value, why))
+            found += workloads.not_over_all(f"spec.{key}", value)
     policy = spec.get("unhealthyPodEvictionPolicy")
     choices = ("AlwaysAllow", "IfHealthyBudget")
     if policy is not None and policy not in choices:
@@ -111,142 +102,51 @@ def budget(obj: Object) -> list[Cause]:
     return found + selectors.label_selector(spec.get("selector"), "spec.selector")
 
 
-def role(obj: Object) -> list[Cause]:
-    found: list[Cause] = []
-    is_namespaced = "namespace" in obj["metadata"]
-    for index, rule in enumerate(obj.get("rules") or []):
-        where = f"rules[{index}]"
-        if not rule.get("verbs"):
-            why = "verbs must contain at least one value"
-            found.append(causes.required(f"{where}.verbs", why))
-        if rule.get("nonResourceURLs"):
-            if is_namespaced:
-                why = "namespaced rules cannot apply to non-resource URLs"
-                found.append(
-                    causes.invalid(f"{where}.nonResourceURLs", rule["nonResourceURLs"], why)
-                )
-            continue
-        for key, word in (("apiGroups", "api group"), ("resources", "resource")):
-            if not rule.get(key):
-                why = f"resource rules must supply at least one {word}"
-                found.append(causes.required(f"{where}.{key}", why))
-    return found
-
-
-def binding(obj: Object) -> list[Cause]:
-    reference = obj.get("roleRef") or {}
-    kinds = ("ClusterRole", "Role") if "namespace" in obj["metadata"] else ("ClusterRole",)
-    found: list[Cause] = []
-    if reference.get("apiGroup") != RBAC:
-        found.append(causes.unsupported("roleRef.apiGroup", reference.get("apiGroup"), (RBAC,)))
-    if reference.get("kind") not in kinds:
-        found.append(causes.unsupported("roleRef.kind", reference.get("kind", ""), kinds))
-    if not reference.get("name"):
-        found.append(causes.required("roleRef.name"))
-    for index, subject in enumerate(obj.get("subjects") or []):
-        found += _subject(subject, f"subjects[{index}]", is_local="namespace" in obj["metadata"])
-    return found
-
-
-def _subject(subject: Object, where: str, *, is_local: bool) -> list[Cause]:
-    found: list[Cause] = []
-    kind, group = subject.get("kind", ""), subject.get("apiGroup", "")
-    if not subject.get("name"):
-        found.append(causes.required(f"{where}.name"))
-    if kind == "ServiceAccount":
-        if not is_local and not subject.get("namespace"):
-            found.append(causes.required(f"{where}.namespace"))
-        if group:
-            found.append(causes.unsupported(f"{where}.apiGroup", group, ("",)))
-    elif kind in ("User", "Group"):
-        if group != RBAC:
-            found.append(causes.unsupported(f"{where}.apiGroup", group, (RBAC,)))
-    else:
-        supported = ("Group", "ServiceAccount", "User")
-        found.append(causes.unsupported(f"{where}.kind", kind, supported))
-    return found
-
-
-def binding_kept(obj: Object, old: Object) -> list[Cause]:
-    if obj["roleRef"] == old["roleRef"]:
-        return []
-    return [causes.invalid("roleRef", obj["roleRef"], "cannot change roleRef")]
-
-
-def volume_claim(obj: Object) -> list[Cause]:
-    spec = obj["spec"]
-    found: list[Cause] = []
-    if not spec.get("accessModes"):
-        found.append(causes.required("spec.accessModes", "at least 1 access mode is required"))
-    found += [
-        causes.unsupported("spec.accessModes", mode, ACCESS_MODES)
-        for mode in spec.get("accessModes") or []
-        if mode not in ACCESS_MODES
-    ]
-    storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    if storage is None:
-        found.append(causes.required("spec.resources[storage]"))
-    elif containers.quantity(storage) <= 0:
-        why = "must be greater than zero"
-        found.append(causes.invalid("spec.resources[storage]", storage, why))
-    return found
-
-
-CLAIM_FREE = frozenset({"resources", "volumeName", "volumeAttributesClassName"})
-CLAIM_CHANGEABLE = (
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
-    "bound claims"
-)
-
-
-def volume_claim_kept(obj: Object, old: Object) -> list[Cause]:
-    spec, before = obj["spec"], old["spec"]
-    free = CLAIM_FREE | ({"storageClassName"} if "storageClassName" not in before else set())
-    if any(spec.get(key) != before.get(key) for key in {*spec, *before} - free):
-        return [causes.forbidden("spec", CLAIM_CHANGEABLE)]
-    return []
-
-
-def volume(obj: Object) -> list[Cause]:
-    spec = obj["spec"]
-    found: list[Cause] = []
-    if not spec.get("accessModes"):
-        found.append(causes.required("spec.accessModes"))
-    if not (spec.get("capacity") or {}).get("storage"):
-        found.append(causes.required("spec.capacity"))
-    return found
-
-
-def storage_class(obj: Object) -> list[Cause]:
-    found = [] if obj.get("provisioner") else [causes.required("provisioner")]
-    policy, mode = obj.get("reclaimPolicy"), obj.get("volumeBindingMode")
-    found += causes.one_of("reclaimPolicy", policy, ("Delete", "Retain"))
-    modes = ("Immediate", "WaitForFirstConsumer")
-    return found + causes.one_of("volumeBindingMode", mode, modes)
-
-
-def storage_class_kept(obj: Object, old: Object) -> list[Cause]:
-    found = []
-    for key in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
-        if obj.get(key) != old.get(key):
-            why = f"updates to {key} are forbidden."
-            found.append(causes.forbidden(key, why))
-    return found
+HIGHEST_PRIORITY = 1_000_000_000
+SYSTEM_PRIORITIES = {
+    "system-node-critical": 2_000_001_000,
+    "system-cluster-critical": 2_000_000_000,
+}
 
 
 def priority_class(obj: Object) -> list[Cause]:
     value, name = obj.get("value", 0), obj["metadata"].get("name", "")
-    highest = 1_000_000_000
-    if value > highest and not name.startswith("system-"):
-        why = f"maximum allowed value of a user defined priority is {highest}"
-        return [causes.forbidden("value", why)]
-    return []
+    found: list[Cause] = []
+    if name.startswith("system-"):
+        if SYSTEM_PRIORITIES.get(name) != value:
+            is_known = name in SYSTEM_PRIORITIES
+            problem = (
+                f"value of {name} PriorityClass must be {SYSTEM_PRIORITIES[name]}"
+                if is_known
+                else f"{name} is not a known system priority class"
+            )
+            why = (
+                "priority class names with 'system-' prefix are reserved for system use only. "
+                f"error: {problem}"
+            )
+            found.append(causes.forbidden("metadata.name", why))
+    elif value > HIGHEST_PRIORITY:
+        why = f"maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}"
+        found.append(causes.forbidden("value", why))
+    policies = ("PreemptLowerPriority", "Never")
+    return found + causes.one_of("preemptionPolicy", obj.get("preemptionPolicy"), policies)
 
 
 def priority_class_kept(obj: Object, old: Object) -> list[Cause]:
-    if obj.get("value") == old.get("value"):
+    found: list[Cause] = []
+    if obj.get("value") != old.get("value"):
+        found.append(causes.forbidden("value", "may not be changed in an update."))
+    policy, before = obj.get("preemptionPolicy"), old.get("preemptionPolicy")
+    return found + causes.unchanged("preemptionPolicy", policy, before)
+
+
+def event(obj: Object) -> list[Cause]:
+    """An event lies in the namespace of what it is about; of the cluster, in the default one."""
+    about = (obj.get("involvedObject") or obj.get("regarding") or {}).get("namespace", "")
+    namespace = obj["metadata"].get("namespace", "")
+    if about == namespace or (not about and namespace == "default"):
         return []
-    return [causes.forbidden("value", "may not be changed in an update.")]
+    return [causes.invalid("involvedObject.namespace", about, "does not match event.namespace")]
 
 
 def lease(obj: Object) -> list[Cause]:
@@ -263,22 +163,12 @@ CREATE = {
     "configmaps": config_map,
     "secrets": secret,
     "poddisruptionbudgets.policy": budget,
-    f"roles.{RBAC}": role,
-    f"clusterroles.{RBAC}": role,
-    f"rolebindings.{RBAC}": binding,
-    f"clusterrolebindings.{RBAC}": binding,
-    "persistentvolumeclaims": volume_claim,
-    "persistentvolumes": volume,
-    "storageclasses.storage.k8s.io": storage_class,
     "priorityclasses.scheduling.k8s.io": priority_class,
+    "events": event,
     "leases.coordination.k8s.io": lease,
 }
 UPDATE = {
     "configmaps": _immutable,
     "secrets": secret_kept,
-    f"rolebindings.{RBAC}": binding_kept,
-    f"clusterrolebindings.{RBAC}": binding_kept,
-    "persistentvolumeclaims": volume_claim_kept,
-    "storageclasses.storage.k8s.io": storage_class_kept,
     "priorityclasses.scheduling.k8s.io": priority_class_kept,
 }

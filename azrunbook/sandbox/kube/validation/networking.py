@@ -4,7 +4,7 @@ import ipaddress
 from typing import Any
 
 from azrunbook.sandbox.kube.errors import Cause
-from azrunbook.sandbox.kube.validation import causes, containers, metadata, names, selectors
+from azrunbook.sandbox.kube.validation import causes, containers, metadata, names
 
 Object = dict[str, Any]
 SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -209,16 +209,6 @@ def ingress_class_kept(obj: Object, old: Object) -> list[Cause]:
     return causes.unchanged("spec.controller", value, before)
 
 
-def network_policy(obj: Object) -> list[Cause]:
-    spec = obj["spec"]
-    found = selectors.label_selector(spec.get("podSelector"), "spec.podSelector")
-    for index, kind in enumerate(spec.get("policyTypes") or []):
-        if kind not in ("Egress", "Ingress"):
-            where = f"spec.policyTypes[{index}]"
-            found.append(causes.unsupported(where, kind, ("Egress", "Ingress")))
-    return found
-
-
 def endpoint_slice(obj: Object) -> list[Cause]:
     kinds = ("FQDN", "IPv4", "IPv6")
     found = causes.one_of("addressType", obj.get("addressType"), kinds)
@@ -237,7 +227,6 @@ CREATE = {
     "services": service,
     "ingresses.networking.k8s.io": ingress,
     "ingressclasses.networking.k8s.io": ingress_class,
-    "networkpolicies.networking.k8s.io": network_policy,
     "endpointslices.discovery.k8s.io": endpoint_slice,
 }
 UPDATE = {

@@ -46,3 +46,8 @@ def matches(selector: Object | None, labels: Object | None) -> bool:
     except KeyError:
         return False
     return requirements is not None and selectors.match_labels(requirements, labels or {})
+
+
+def is_understood(selector: Object) -> bool:
+    """Whether a selector can be turned into requirements at all."""
+    return not label_selector({**selector, "matchLabels": None}, "")

@@ -1,14 +1,18 @@
-"""Validation of what runs pods."""
+"""Validation of the controllers of group apps, and of replication controllers.
+
+A strategy of an unknown type is shown as the server's internal type writes it: Go's field names.
+"""
 
 import re
 from typing import Any
 
 from azrunbook.sandbox.kube.errors import Cause
-from azrunbook.sandbox.kube.validation import causes, pods, selectors
-from azrunbook.sandbox.kube.validation.causes import show
+from azrunbook.sandbox.kube.validation import causes, names, pods, selectors
 
 Object = dict[str, Any]
 TEMPLATE = "spec.template"
+MOST_PERCENT = 100
+MISMATCH = "`selector` does not match template `labels`"
 STATEFUL_CHANGEABLE = (
     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
     "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
@@ -16,36 +20,39 @@ STATEFUL_CHANGEABLE = (
 )
 
 
-def _selected(obj: Object, kind: str) -> list[Cause]:
-    """The selector is there, selects something, and selects the template."""
-    spec = obj["spec"]
+def template_labels(spec: Object) -> Any:
+    return ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+
+
+def not_matching(spec: Object, where: str = "spec") -> list[Cause]:
+    """The template's labels are not selected; an absent selector selects nothing."""
+    labels = template_labels(spec)
     selector = spec.get("selector")
-    found: list[Cause] = []
+    if selectors.is_empty(selector) or selectors.matches(selector, labels):
+        return []
+    return [causes.invalid(f"{where}.template.metadata.labels", labels, MISMATCH)]
+
+
+def _selector(spec: Object, empty: str, *, is_required: bool = True) -> list[Cause]:
+    """The selector is there and selects something; `empty` is what is said if it selects all."""
+    selector = spec.get("selector")
     if selector is None:
-        found.append(causes.required("spec.selector"))
-    else:
-        found += selectors.label_selector(selector, "spec.selector")
-        if selectors.is_empty(selector):
-            why = f"empty selector is invalid for {kind}"
-            found.append(causes.invalid("spec.selector", selector, why))
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
-    if not selectors.is_empty(selector) and not selectors.matches(selector, labels):
-        why = "`selector` does not match template `labels`"
-        found.append(causes.invalid(f"{TEMPLATE}.metadata.labels", labels, why))
+        return [causes.required("spec.selector")] if is_required else []
+    found = selectors.label_selector(selector, "spec.selector")
+    if selectors.is_empty(selector):
+        found.append(causes.invalid("spec.selector", selector, empty))
     return found
 
 
-def _always_restarted(obj: Object) -> list[Cause]:
+def _always_restarted(obj: Object, kind: str) -> list[Cause]:
     spec = (obj["spec"].get("template") or {}).get("spec") or {}
     found: list[Cause] = []
     policy = spec.get("restartPolicy")
-    if policy != "Always" and policy in pods.RESTART_POLICIES:
+    if policy != "Always":
         found.append(causes.unsupported(f"{TEMPLATE}.spec.restartPolicy", policy, ("Always",)))
     if spec.get("activeDeadlineSeconds") is not None:
-        where = f"{TEMPLATE}.spec.activeDeadlineSeconds"
-        found.append(
-            causes.forbidden(where, "activeDeadlineSeconds in ReplicaSet is not Supported")
-        )
+        why = f"activeDeadlineSeconds in {kind} is not Supported"
+        found.append(causes.forbidden(f"{TEMPLATE}.spec.activeDeadlineSeconds", why))
     return found
 
 
@@ -62,34 +69,105 @@ def share(where: str, value: Any) -> list[Cause]:
     return causes.non_negative(where, value)
 
 
-def _is_zero(value: Any) -> bool:
-    return value in (0, "0%", None)
+def not_over_all(where: str, value: Any) -> list[Cause]:
+    """A percentage is at most 100%."""
+    text = str(value)
+    if not (text.endswith("%") and text[:-1].isdigit() and int(text[:-1]) > MOST_PERCENT):
+        return []
+    return [causes.invalid(where, value, "must not be greater than 100%")]
 
 
-def _rolling(strategy: Object, where: str, kinds: tuple[str, ...]) -> list[Cause]:
-    kind = strategy.get("type")
+def _amount(value: Any) -> int:
+    """The number of a share, percentages by their number; 0 for what is neither."""
+    text = str(value or 0).removesuffix("%")
+    return int(text) if text.lstrip("-").isdigit() else 0
+
+
+def _shares(rolling: Object, *keys: str) -> list[Any]:
+    """The shares of an internal type: absent ones are 0."""
+    return [rolling.get(key, 0) for key in keys]
+
+
+def _internal(strategy: Object, *fields: str) -> Object:
+    """A strategy as the internal type of the server is written."""
     rolling = strategy.get("rollingUpdate")
-    if kind not in kinds:
-        return [causes.unsupported(f"{where}.type", kind or "", kinds)]
-    if kind != "RollingUpdate":
+    shown = None
+    if rolling is not None:
+        shown = {name[0].upper() + name[1:]: rolling.get(name, 0) for name in fields}
+    return {"Type": strategy.get("type", ""), "RollingUpdate": shown}
+
+
+def _deployment_strategy(strategy: Object) -> list[Cause]:
+    where, kind, rolling = "spec.strategy", strategy.get("type"), strategy.get("rollingUpdate")
+    if kind == "Recreate":
         if rolling is None:
             return []
-        why = f"may not be specified when strategy `type` is '{kind}'"
+        why = "may not be specified when strategy `type` is 'Recreate'"
         return [causes.forbidden(f"{where}.rollingUpdate", why)]
-    found: list[Cause] = []
+    if kind != "RollingUpdate":
+        shown = _internal(strategy, "maxUnavailable", "maxSurge")
+        return [causes.unsupported(where, shown, ("Recreate", "RollingUpdate"))]
     place = f"{where}.rollingUpdate"
-    unavailable, surge = (rolling or {}).get("maxUnavailable"), (rolling or {}).get("maxSurge")
-    if "maxUnavailable" in (rolling or {}):
-        found += share(f"{place}.maxUnavailable", unavailable)
-    if "maxSurge" in (rolling or {}):
-        found += share(f"{place}.maxSurge", surge)
-        if _is_zero(unavailable) and _is_zero(surge):
-            why = "may not be 0 when `maxSurge` is 0"
-            found.append(causes.invalid(f"{place}.maxUnavailable", unavailable, why))
-    if isinstance(unavailable, str) and not found and int(unavailable[:-1]) > 100:  # noqa: PLR2004
-        why = "must not be greater than 100%"
+    unavailable, surge = _shares(rolling or {}, "maxUnavailable", "maxSurge")
+    found = share(f"{place}.maxUnavailable", unavailable) + share(f"{place}.maxSurge", surge)
+    if not _amount(unavailable) and not _amount(surge):
+        why = "may not be 0 when `maxSurge` is 0"
         found.append(causes.invalid(f"{place}.maxUnavailable", unavailable, why))
+    return found + not_over_all(f"{place}.maxUnavailable", unavailable)
+
+
+def _daemon_strategy(strategy: Object) -> list[Cause]:
+    where, kind = "spec.updateStrategy", strategy.get("type")
+    if kind == "OnDelete":
+        return []
+    if kind != "RollingUpdate":
+        shown = _internal(strategy, "maxUnavailable", "maxSurge")
+        return [causes.unsupported(where, shown, ("RollingUpdate", "OnDelete"))]
+    place = f"{where}.rollingUpdate"
+    unavailable, surge = _shares(strategy["rollingUpdate"], "maxUnavailable", "maxSurge")
+    found: list[Cause] = []
+    for check in (share, not_over_all):
+        found += check(f"{place}.maxUnavailable", unavailable)
+        found += check(f"{place}.maxSurge", surge)
+    if _amount(unavailable) and _amount(surge):
+        why = "may not be set when maxUnavailable is non-zero"
+        found.append(causes.invalid(f"{place}.maxSurge", surge, why))
+    elif not _amount(unavailable) and not _amount(surge):
+        why = "cannot be 0 when maxSurge is 0"
+        found.append(causes.required(f"{place}.maxUnavailable", why))
     return found
+
+
+def _stateful_strategy(strategy: Object) -> list[Cause]:
+    where, kind, rolling = (
+        "spec.updateStrategy",
+        strategy.get("type"),
+        strategy.get("rollingUpdate"),
+    )
+    if kind == "OnDelete":
+        if rolling is None:
+            return []
+        shown = _stateful_shown(strategy)["RollingUpdate"]
+        why = "only allowed for updateStrategy 'RollingUpdate'"
+        return [causes.invalid(f"{where}.rollingUpdate", shown, why)]
+    if kind != "RollingUpdate":
+        why = "must be 'RollingUpdate' or 'OnDelete'"
+        return [causes.invalid(where, _stateful_shown(strategy), why)]
+    place, unavailable = f"{where}.rollingUpdate", (rolling or {}).get("maxUnavailable")
+    found = causes.non_negative(f"{place}.partition", (rolling or {}).get("partition"))
+    if unavailable is not None:
+        found += share(f"{place}.maxUnavailable", unavailable)
+        if not _amount(unavailable):
+            found.append(causes.invalid(f"{place}.maxUnavailable", unavailable, "cannot be 0"))
+        found += not_over_all(f"{place}.maxUnavailable", unavailable)
+    return found
+
+
+def _stateful_shown(strategy: Object) -> Object:
+    shown = _internal(strategy, "partition")
+    if shown["RollingUpdate"] is not None:
+        shown["RollingUpdate"]["MaxUnavailable"] = strategy["rollingUpdate"].get("maxUnavailable")
+    return shown
 
 
 def _counts(obj: Object, *keys: str) -> list[Cause]:
@@ -98,11 +176,28 @@ def _counts(obj: Object, *keys: str) -> list[Cause]:
     ]
 
 
+def _broken(spec: Object, why: str) -> list[Cause] | None:
+    """What is said of a selector that cannot be understood; the template is then not looked at."""
+    selector = spec.get("selector")
+    if selector is None or selectors.is_understood(selector):
+        return None
+    return [causes.invalid("spec.selector", selector, why)]
+
+
+def _replicated_template(obj: Object) -> list[Cause]:
+    spec = obj["spec"]
+    broken = _broken(spec, "invalid label selector")
+    if broken is not None:
+        return broken
+    found = not_matching(spec) + pods.template(spec.get("template"), TEMPLATE)
+    return found + _always_restarted(obj, "ReplicaSet")
+
+
 def deployment(obj: Object) -> list[Cause]:
     spec = obj["spec"]
-    found = _counts(obj, "replicas") + _selected(obj, "deployment")
-    found += pods.template(spec.get("template"), TEMPLATE) + _always_restarted(obj)
-    found += _rolling(spec["strategy"], "spec.strategy", ("Recreate", "RollingUpdate"))
+    found = _counts(obj, "replicas")
+    found += _selector(spec, "empty selector is invalid for deployment")
+    found += _replicated_template(obj) + _deployment_strategy(spec["strategy"])
     found += _counts(obj, "minReadySeconds", "revisionHistoryLimit")
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
     if deadline is not None:
@@ -114,218 +209,95 @@ def deployment(obj: Object) -> list[Cause]:
 
 
 def replica_set(obj: Object) -> list[Cause]:
-    found = _counts(obj, "replicas", "minReadySeconds") + _selected(obj, "replicaset")
-    return found + pods.template(obj["spec"].get("template"), TEMPLATE) + _always_restarted(obj)
+    found = _counts(obj, "replicas", "minReadySeconds")
+    found += _selector(obj["spec"], "empty selector is invalid for deployment")
+    return found + _replicated_template(obj)
 
 
 def daemon_set(obj: Object) -> list[Cause]:
+    """A selector that is absent is only said to select nothing."""
     spec = obj["spec"]
-    found = _selected(obj, "daemonset")
-    found += pods.template(spec.get("template"), TEMPLATE) + _always_restarted(obj)
-    found += _counts(obj, "minReadySeconds")
-    found += _rolling(spec["updateStrategy"], "spec.updateStrategy", ("OnDelete", "RollingUpdate"))
+    selector = spec.get("selector")
+    found = selectors.label_selector(selector, "spec.selector")
+    if selector is None or selectors.is_understood(selector):
+        found += not_matching(spec)
+    if selectors.is_empty(selector):
+        why = "empty selector is invalid for daemonset"
+        found.append(causes.invalid("spec.selector", selector, why))
+    found += pods.template(spec.get("template"), TEMPLATE) + _always_restarted(obj, "DaemonSet")
+    found += _counts(obj, "minReadySeconds") + _daemon_strategy(spec["updateStrategy"])
     return found + _counts(obj, "revisionHistoryLimit")
+
+
+RETENTION = ("Retain", "Delete")
 
 
 def stateful_set(obj: Object) -> list[Cause]:
     spec = obj["spec"]
-    policies = ("OrderedReady", "Parallel")
     found: list[Cause] = []
-    if spec.get("podManagementPolicy") not in policies:
+    if spec.get("podManagementPolicy") not in ("OrderedReady", "Parallel"):
         value = spec.get("podManagementPolicy")
         why = "must be 'OrderedReady' or 'Parallel'"
         found.append(causes.invalid("spec.podManagementPolicy", value, why))
-    kinds = ("OnDelete", "RollingUpdate")
-    found += _rolling(spec["updateStrategy"], "spec.updateStrategy", kinds)
-    found += _counts(obj, "replicas", "minReadySeconds") + _selected(obj, "statefulset")
-    claimed = {one["metadata"].get("name", "") for one in spec.get("volumeClaimTemplates") or []}
-    found += pods.template(spec.get("template"), TEMPLATE, claimed=claimed)
-    return found + _always_restarted(obj)
+    found += _stateful_strategy(spec["updateStrategy"])
+    for key, value in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
+        if value not in RETENTION:
+            where = f"spec.persistentVolumeClaimRetentionPolicy.{key}"
+            found.append(causes.unsupported(where, value, RETENTION))
+    found += _counts(obj, "replicas", "minReadySeconds")
+    start = (spec.get("ordinals") or {}).get("start")
+    found += causes.non_negative("spec.ordinals.start", start)
+    found += _selector(spec, "empty selector is invalid for statefulset")
+    broken = _broken(spec, "")
+    if broken is not None:
+        return found + broken
+    return (
+        found
+        + not_matching(spec)
+        + pods.template(spec.get("template"), TEMPLATE, claimed=_claimed(spec))
+        + _always_restarted(obj, "StatefulSet")
+    )
+
+
+def _claimed(spec: Object) -> frozenset[str]:
+    """The volumes that the claim templates bring along."""
+    return frozenset(
+        (part.get("metadata") or {}).get("name", "")
+        for part in spec.get("volumeClaimTemplates") or []
+    )
+
+
+def stateful_set_created(obj: Object) -> list[Cause]:
+    """A new set has a name that its pods can begin with, and may name a service."""
+    name, service = obj["metadata"].get("name", ""), obj["spec"].get("serviceName", "")
+    found: list[Cause] = []
+    if name and not names.subdomain(name):
+        found += [causes.invalid("metadata.name", name, why) for why in names.label(name)]
+    if service:
+        problems = names.label(service)
+        found += [causes.invalid("spec.serviceName", service, why) for why in problems]
+    return found + stateful_set(obj)
 
 
 def replication_controller(obj: Object) -> list[Cause]:
     spec = obj["spec"]
-    found = _counts(obj, "replicas", "minReadySeconds")
+    found = _counts(obj, "minReadySeconds")
     if not spec.get("selector"):
         found.append(causes.required("spec.selector"))
+    found += _counts(obj, "replicas")
     if not spec.get("template"):
         return [*found, causes.required(TEMPLATE)]
-    labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-    wanted = spec.get("selector") or {}
+    labels, wanted = template_labels(spec) or {}, spec.get("selector") or {}
     if any(labels.get(key) != value for key, value in wanted.items()):
-        why = "`selector` does not match template `labels`"
-        found.append(causes.invalid(f"{TEMPLATE}.metadata.labels", labels, why))
-    return found + pods.template(spec["template"], TEMPLATE) + _always_restarted(obj)
-
-
-def _job_spec(spec: Object, where: str) -> list[Cause]:
-    found: list[Cause] = []
-    for key in (
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
-    ):
-        found += causes.non_negative(f"{where}.{key}", spec.get(key))
-    if spec.get("completionMode") == "Indexed" and spec.get("completions") is None:
-        why = "when completion mode is Indexed"
-        found.append(causes.required(f"{where}.completions", why))
-    found += pods.template(spec.get("template"), f"{where}.template")
-    policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy")
-    if policy == "Always":
-        place = f"{where}.template.spec.restartPolicy"
-        choices: tuple[str, ...] = ("OnFailure", "Never")
-        if spec.get("podFailurePolicy"):
-            choices = ("Never",)
-        found.append(causes.unsupported(place, policy, choices))
-    return found
-
-
-def job(obj: Object) -> list[Cause]:
-    return _job_spec(obj["spec"], "spec")
-
-
-def cron_job(obj: Object) -> list[Cause]:
-    spec = obj["spec"]
-    found: list[Cause] = []
-    name = obj["metadata"].get("name", "")
-    if len(name) > 52:  # noqa: PLR2004 - room for the suffix of its jobs
-        found.append(causes.invalid("metadata.name", name, "must be no more than 52 characters"))
-    schedule = spec.get("schedule", "")
-    if not schedule:
-        found.append(causes.required("spec.schedule"))
-    else:
-        problem = _schedule_problem(schedule)
-        if problem:
-            found.append(causes.invalid("spec.schedule", schedule, problem))
-    choices = ("Allow", "Forbid", "Replace")
-    found += causes.one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), choices)
-    found += _counts(
-        obj, "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"
-    )
-    return found + _job_spec(
-        (spec.get("jobTemplate") or {}).get("spec") or {}, "spec.jobTemplate.spec"
-    )
-
-
-DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-
-
-def _schedule_problem(schedule: str) -> str:
-    if schedule.startswith("@"):
-        is_known = schedule in DESCRIPTORS or schedule.startswith("@every ")
-        return "" if is_known else f"unrecognized descriptor: {schedule}"
-    if schedule.startswith(("TZ=", "CRON_TZ=")):
-        return "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-    fields = schedule.split()
-    if len(fields) != len(RANGES):
-        return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
-    for text, (low, high) in zip(fields, RANGES, strict=True):
-        for part in text.split(","):
-            problem = _field_problem(part, low, high)
-            if problem:
-                return problem
-    return ""
-
-
-def _field_problem(part: str, low: int, high: int) -> str:
-    base = part.partition("/")[0]
-    if base in ("*", "?"):
-        return ""
-    for bound in base.split("-"):
-        text = bound.lower()
-        if text in MONTHS or text in DAYS:
-            continue
-        if not text.isdigit():
-            return (
-                f'failed to parse int from {bound}: strconv.Atoi: parsing "{bound}": invalid syntax'
-            )
-        if int(text) < low:
-            return f"beginning of range ({text}) below minimum ({low}): {part}"
-        if int(text) > high:
-            return f"end of range ({text}) above maximum ({high}): {part}"
-    return ""
-
-
-def autoscaler(obj: Object) -> list[Cause]:
-    spec = obj["spec"]
-    found: list[Cause] = []
-    lowest, highest = spec.get("minReplicas"), spec.get("maxReplicas", 0)
-    if lowest is not None and lowest < 1:
-        why = "must be greater than or equal to 1"
-        found.append(causes.invalid("spec.minReplicas", lowest, why))
-    if highest < 1:
-        found.append(causes.invalid("spec.maxReplicas", highest, "must be greater than 0"))
-    if lowest is not None and highest < lowest:
-        why = "must be greater than or equal to `minReplicas`"
-        found.append(causes.invalid("spec.maxReplicas", highest, why))
-    target = spec.get("scaleTargetRef") or {}
-    found += [
-        causes.required(f"spec.scaleTargetRef.{key}")
-        for key in ("kind", "name")
-        if not target.get(key)
-    ]
-    version = target.get("apiVersion", "")
-    if not version and target.get("kind") != "ReplicationController":
-        why = "apiVersion must specify API group"
-        found.append(causes.invalid("spec.scaleTargetRef.apiVersion", version, why))
-    return found + _metrics(spec.get("metrics") or [])
-
-
-METRICS = ("ContainerResource", "External", "Object", "Pods", "Resource")
-
-
-def _metrics(metrics: list[Object]) -> list[Cause]:
-    found: list[Cause] = []
-    for index, metric in enumerate(metrics):
-        where = f"spec.metrics[{index}]"
-        kind = metric.get("type", "")
-        if not kind:
-            found.append(causes.required(f"{where}.type", "must specify a metric source type"))
-            continue
-        if kind not in METRICS:
-            found.append(causes.unsupported(f"{where}.type", kind, METRICS))
-            continue
-        key = kind[0].lower() + kind[1:]
-        if key not in metric:
-            why = "must populate information for the given metric source"
-            found.append(causes.required(f"{where}.{key}", why))
-            continue
-        target = metric[key].get("target") or {}
-        value = target.get("averageUtilization")
-        if value is not None and value < 1:
-            why = "must be greater than 0"
-            found.append(causes.invalid(f"{where}.{key}.target.averageUtilization", value, why))
-        if kind == "Resource" and not metric[key].get("name"):
-            found.append(causes.required(f"{where}.{key}.name", "must specify a resource name"))
-    return found
-
-
-def _same(old: Object, obj: Object, key: str) -> list[Cause]:
-    return causes.unchanged(f"spec.{key}", obj["spec"].get(key), old["spec"].get(key))
+        found.append(causes.invalid(f"{TEMPLATE}.metadata.labels", labels, MISMATCH))
+    found += pods.template(spec["template"], TEMPLATE)
+    return found + _always_restarted(obj, "ReplicationController")
 
 
 def selector_kept(obj: Object, old: Object) -> list[Cause]:
     """The selector of a deployment, replica set or daemon set never changes."""
-    return _same(old, obj, "selector")
-
-
-def job_kept(obj: Object, old: Object) -> list[Cause]:
-    found = _same(old, obj, "selector")
-    if obj["spec"].get("template") != old["spec"].get("template"):
-        value = obj["spec"].get("template")
-        found.append(
-            Cause(
-                "FieldValueInvalid", f"Invalid value: {show(value)}: {causes.IMMUTABLE}", TEMPLATE
-            )
-        )
-    if obj["spec"].get("completionMode") != "Indexed":
-        found += _same(old, obj, "completions")
-    return found + _same(old, obj, "completionMode")
+    value, before = obj["spec"].get("selector"), old["spec"].get("selector")
+    return causes.unchanged("spec.selector", value, before)
 
 
 STATEFUL_FREE = frozenset({
@@ -344,16 +316,13 @@ CREATE = {
     "deployments.apps": deployment,
     "replicasets.apps": replica_set,
     "daemonsets.apps": daemon_set,
-    "statefulsets.apps": stateful_set,
+    "statefulsets.apps": stateful_set_created,
     "replicationcontrollers": replication_controller,
-    "jobs.batch": job,
-    "cronjobs.batch": cron_job,
-    "horizontalpodautoscalers.autoscaling": autoscaler,
 }
+CHANGED = {"statefulsets.apps": stateful_set}
 UPDATE = {
     "deployments.apps": selector_kept,
     "replicasets.apps": selector_kept,
     "daemonsets.apps": selector_kept,
     "statefulsets.apps": stateful_kept,
-    "jobs.batch": job_kept,
 }

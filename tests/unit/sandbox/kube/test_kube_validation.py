@@ -44,7 +44,7 @@ def create(cluster, group, plural, name="x", **parts):
             "batch",
             "jobs",
             {"spec": {"template": {"spec": POD}}},
-            'restartPolicy: Unsupported value: "Always": supported values: "OnFailure", "Never"',
+            'restartPolicy: Required value: valid values: "OnFailure", "Never"',
         ),
         (
             "batch",
