@@ -1,0 +1,15 @@
+"""The names that the data services' certificates carry. Pure.
+
+Azure's certificates are wildcards of the service's domains, so a virtual endpoint or a private
+link name needs no new one; so are these.
+"""
+
+POSTGRES_DOMAIN = "postgres.database.azure.com"
+PREMIUM_DOMAIN = "redis.cache.windows.net"
+MANAGED_DOMAIN = "redis.azure.net"
+
+
+def name_postgres(address: str) -> list[str]:
+    """Names of a flexible server at an address."""
+    parts = ("", "privatelink.", "writer.", "reader.")
+    return [*(f"*.{part}{POSTGRES_DOMAIN}" for part in parts), address]
