@@ -4,8 +4,10 @@ The law: whoever starts a process for longer than a moment starts it here. The r
 and pods are real processes, and a sandbox that dies (also by ``kill -9``) must leave nothing
 running. A process that dies of SIGKILL cannot clean up, so a second small process does: the
 *reaper* holds the reading end of a pipe whose writing end only the sandbox has. When the kernel
-closes it, the reaper kills every group it was told of, then every process that carries this
-supervisor's mark in its environment (one that left its group, or was not yet registered).
+closes it, the reaper kills every group it was told of and what those groups started (a PostgreSQL
+server puts each session into a group of its own and overwrites its environment), then every
+process that carries this supervisor's mark in its environment (one that left its group, or was not
+yet registered).
 """
 
 import asyncio
@@ -29,11 +31,24 @@ mark = sys.stdin.readline().strip().encode()
 groups = set()
 for line in sys.stdin:
     (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-for group in groups:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except OSError:
-        pass
+def parents():
+    for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if entry.isdigit():
+            try:
+                with open("/proc/" + entry + "/stat", "rb") as stat:
+                    yield int(entry), int(stat.read().rpartition(b")")[2].split()[1])
+            except OSError:
+                pass
+family, found, kin = set(groups), True, list(parents())
+while found:
+    found = {pid for pid, parent in kin if parent in family} - family
+    family |= found
+for kill, targets in ((os.killpg, groups), (os.kill, family - groups)):
+    for target in targets:
+        try:
+            kill(target, signal.SIGKILL)
+        except OSError:
+            pass
 def marked():
     for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if entry.isdigit() and int(entry) != os.getpid():

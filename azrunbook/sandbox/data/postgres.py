@@ -254,9 +254,7 @@ class FlexibleServers:
 
     @staticmethod
     async def _measure(one: members.Member, primary: members.Member) -> model.ReplicaStatus:
-        lag = replication.Lag("", None, None)
-        if primary.server.is_running:
-            lag = await replication.read_lag(primary.server, one.slot)
+        lag = await replication.read_lag(primary.server, one.slot)
         states: dict[str, model.ReplicationState] = {"streaming": "Active", "": "Broken"}
         state = states.get(lag.state, "Catchup")
         return model.ReplicaStatus(one.id, one.location, state, lag.bytes, lag.seconds)

@@ -100,6 +100,8 @@ class Standby:
 
 async def read_lag(primary: postgres_server.PostgresServer, slot: str) -> Lag:
     """Ask the primary how far a standby is behind."""
+    if not primary.is_running:
+        return Lag("", None, None)
     rows = await primary.query(
         "select state, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), -1),"
         " coalesce(extract(epoch from replay_lag), 0) from pg_stat_replication"

@@ -104,7 +104,8 @@ class PostgresServer:
         Raises:
             DataError: it ended, or is not ready in time; says what stands in its log.
         """
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for left in ("postmaster.pid", f"{_SOCKET}.lock"):  # by a crash, or copied from another
+            (self.data / left).unlink(missing_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self._child = await self._supervisor.spawn(
                 self.postgres.argv("postgres", "-D", str(self.data)),
