@@ -47,6 +47,27 @@ async def test_daemon_set_runs_once_on_every_node(world):
     assert nodes == ["node-1", "node-2", "node-3", "node-4"]
 
 
+async def test_daemon_set_with_a_surge_never_leaves_a_node_without(world):
+    """With maxSurge a node's old pod goes only when its new one is ready."""
+    rolling = {"maxSurge": 1, "maxUnavailable": 0}
+    daemon_set(world, updateStrategy={"type": "RollingUpdate", "rollingUpdate": rolling})
+    await world.until(
+        lambda: world.find("daemonsets", "agent")["status"].get("numberAvailable") == 3
+    )
+    bare = []
+
+    def note(_resource, _before, _after):
+        live = [p for p in world.list("pods") if "deletionTimestamp" not in p["metadata"]]
+        serving = {p["spec"].get("nodeName") for p in live if "podIP" in p["status"]}
+        bare.extend({"node-1", "node-2", "node-3"} - serving)
+
+    world.registry.after_write.append(note)
+    body = {"spec": {"template": world.template("agent", "agent:2")}}
+    world.patch("daemonsets", "agent", body)
+    await world.until(lambda: world.images() == ["agent:2"] * 3)
+    assert not bare
+
+
 async def test_daemon_set_stays_away_from_tainted_nodes(world):
     """A node whose taint is not tolerated has none and is not counted."""
     world.node("gpu", taints=[{"key": "gpu", "effect": "NoSchedule"}])

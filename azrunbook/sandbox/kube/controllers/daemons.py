@@ -1,10 +1,10 @@
 """Where daemon pods belong, and which of them an update replaces next.
 
 Law: pure. Source: documentation "DaemonSet" and k8s.io/kubernetes pkg/controller/daemon.
-Not emulated: maxSurge of a rolling update (a daemon pod is replaced, never doubled).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from azrunbook.sandbox.kube.controllers import matching, quantities
@@ -91,3 +91,53 @@ def plan_replacements(
     serving = [pod for pod in old if available.get(target_of(pod))]
     missing = desired - sum(available.values())
     return broken + serving[: max(0, limit - missing)]
+
+
+@dataclass(frozen=True)
+class NodePods:
+    """The daemon pods of one node that are not being deleted; the oldest of each revision."""
+
+    new: Object | None
+    old: Object | None
+    is_new_available: bool = False
+    is_old_available: bool = False
+
+
+def surplus(
+    running: Sequence[Object], found: NodePods, *, may_double: bool, is_new_ready: bool
+) -> list[Object]:
+    """The pods of one node (oldest first) that are too many.
+
+    With a surge an old pod stays beside the new one while it serves and the new one does not yet.
+    """
+    if not may_double or found.new is None:
+        return list(running[1:])
+    doubles = found.old is not None and found.is_old_available and not is_new_ready
+    kept = [found.new, found.old] if doubles else [found.new]
+    return [pod for pod in running if pod not in kept]
+
+
+def plan_surge(
+    by_node: Mapping[str, NodePods], max_surge: int | str
+) -> tuple[list[str], list[Object]]:
+    """Nodes that get a second, new pod now, and old pods whose replacement serves.
+
+    An old pod that does not serve is joined by a new one at once; others as maxSurge leaves.
+    """
+    limit = quantities.resolve_share(max_surge, len(by_node), round_up=True)
+    free: list[str] = []
+    candidates: list[str] = []
+    leaving: list[Object] = []
+    surged = 0
+    for name, found in sorted(by_node.items()):
+        if found.new is None and found.old is None:
+            surged += 1  # its pod is being made
+        elif found.old is None:
+            continue
+        elif found.new is None:
+            (candidates if found.is_old_available else free).append(name)
+        elif found.is_new_available:
+            leaving.append(found.old)
+        else:
+            surged += 1
+    return free + candidates[: max(0, limit - surged)], leaving

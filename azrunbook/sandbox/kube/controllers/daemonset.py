@@ -111,7 +111,10 @@ class DaemonSetController:
             live = [pod for pod in found if not pods.is_terminating(pod)]
             failed = [pod for pod in live if pods.is_done(pod)]
             running = [pod for pod in live if not pods.is_done(pod)]
-            for pod in failed + sorted(running, key=_age)[1:]:
+            for pod in failed:
+                self._warn_of_failure(pod, scene, name)
+            running.sort(key=_age)
+            for pod in failed + self._surplus(running, scene):
                 self._delete(pod, scene)
                 has_acted = True
             if not found:
@@ -124,6 +127,34 @@ class DaemonSetController:
                     self._delete(pod, scene)
                     has_acted = True
         return has_acted
+
+    def _surplus(self, running: Sequence[Object], scene: _Scene) -> list[Object]:
+        found = self._on_node(running, scene)
+        is_ready = found.new is not None and pods.is_ready(found.new)
+        may_double = _max_surge(scene) is not None
+        return daemons.surplus(running, found, may_double=may_double, is_new_ready=is_ready)
+
+    def _on_node(self, running: Iterable[Object], scene: _Scene) -> daemons.NodePods:
+        """The oldest new and the oldest old pod of one node's running pods."""
+        listed = sorted(running, key=_age)
+        new = next((pod for pod in listed if self._is_updated(pod, scene)), None)
+        old = next((pod for pod in listed if not self._is_updated(pod, scene)), None)
+        return daemons.NodePods(
+            new,
+            old,
+            new is not None and self._is_available(new, scene),
+            old is not None and self._is_available(old, scene),
+        )
+
+    def _warn_of_failure(self, pod: Object, scene: _Scene, node_name: str) -> None:
+        namespace, name = loop.key_of(pod)
+        message = (
+            f"Found failed daemon pod {namespace}/{name} on node {node_name}, will try to kill it"
+        )
+        if pods.phase(pod) == "Failed":
+            self._cluster.events.warning(
+                scene.daemon_set, "FailedDaemonPod", message, component=COMPONENT
+            )
 
     def _create(self, node_name: str, scene: _Scene) -> None:
         daemon_set = scene.daemon_set
@@ -141,6 +172,10 @@ class DaemonSetController:
         strategy = scene.daemon_set["spec"].get("updateStrategy") or {}
         if strategy.get("type", "RollingUpdate") != "RollingUpdate":
             return
+        surge = _max_surge(scene)
+        if surge is not None:
+            self._surge(scene, surge)
+            return
         old = [
             pod
             for name in scene.wanted
@@ -156,18 +191,30 @@ class DaemonSetController:
         ):
             self._delete(pod, scene)
 
+    def _surge(self, scene: _Scene, limit: int | str) -> None:
+        by_node = {}
+        for name in scene.wanted:
+            live = [p for p in scene.by_node.get(name, ()) if not pods.is_terminating(p)]
+            by_node[name] = self._on_node(live, scene)
+        nodes, leaving = daemons.plan_surge(by_node, limit)
+        for pod in leaving:
+            self._delete(pod, scene)
+        for name in nodes:
+            self._create(name, scene)
+
     def _is_updated(self, pod: Object, scene: _Scene) -> bool:
         labels = pod["metadata"].get("labels") or {}
         return bool(labels.get(controller_revisions.HASH_LABEL) == scene.revision)
 
     def _serves(self, node_name: str, scene: _Scene) -> bool:
-        minimum = int(scene.daemon_set["spec"].get("minReadySeconds") or 0)
-        now = self._cluster.clock()
         return any(
-            pods.is_available(pod, min_ready_seconds=minimum, at=now)
-            and not pods.is_terminating(pod)
+            self._is_available(pod, scene) and not pods.is_terminating(pod)
             for pod in scene.by_node.get(node_name, ())
         )
+
+    def _is_available(self, pod: Object, scene: _Scene) -> bool:
+        minimum = int(scene.daemon_set["spec"].get("minReadySeconds") or 0)
+        return pods.is_available(pod, min_ready_seconds=minimum, at=self._cluster.clock())
 
     def _status(self, scene: _Scene) -> Object:
         on_wanted = [scene.by_node.get(name, []) for name in scene.wanted]
@@ -200,6 +247,14 @@ class DaemonSetController:
             for pod in found
         )
         return min((seconds for seconds in waits if seconds > 0), default=None)
+
+
+def _max_surge(scene: _Scene) -> int | str | None:
+    """The surge that a rolling update may use; None if it may not."""
+    strategy = scene.daemon_set["spec"].get("updateStrategy") or {}
+    found: int | str | None = (strategy.get("rollingUpdate") or {}).get("maxSurge")
+    is_rolling = strategy.get("type", "RollingUpdate") == "RollingUpdate"
+    return found if is_rolling and found not in (None, 0, "0", "0%") else None
 
 
 def _age(pod: Object) -> tuple[bool, str]:

@@ -32,6 +32,8 @@ class Goal:
     partition: int
     is_parallel: bool
     is_rolling: bool
+    max_unavailable: int | None = None
+    """How many pods an update may have missing at once; None: one after the other."""
 
     def ordinals(self) -> range:
         return range(self.start, self.start + self.replicas)
@@ -76,6 +78,8 @@ def _plan_update(goal: Goal, members: Mapping[int, Member]) -> Step:
     """From the highest ordinal down to the partition, the next only when this one is healthy."""
     if not goal.is_rolling:
         return Step()
+    if goal.max_unavailable is not None:
+        return _plan_wide_update(goal, members, goal.max_unavailable)
     for ordinal in reversed(goal.ordinals()):
         if ordinal < goal.start + goal.partition:
             break
@@ -85,3 +89,21 @@ def _plan_update(goal: Goal, members: Mapping[int, Member]) -> Step:
         if not member.is_healthy:
             break
     return Step()
+
+
+def _plan_wide_update(goal: Goal, members: Mapping[int, Member], limit: int) -> Step:
+    """As many as may be missing, from the top; an old pod that is missing anyway costs nothing."""
+    present = [members[ordinal] for ordinal in goal.ordinals()]
+    left = limit - sum(not member.is_healthy for member in present)
+    leaving = []
+    for ordinal in reversed(goal.ordinals()):
+        member = members[ordinal]
+        if ordinal < goal.start + goal.partition:
+            break
+        if member.revision == goal.update_revision or member.is_terminating:
+            continue
+        if member.is_healthy and left <= 0:
+            continue
+        left -= member.is_healthy
+        leaving.append(ordinal)
+    return Step(delete=tuple(leaving))

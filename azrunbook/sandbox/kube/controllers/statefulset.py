@@ -4,9 +4,11 @@ Law: the next step is ordinals.py's. Volume claims are created and kept; binding
 them is persistent_volumes.py's.
 """
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from azrunbook.sandbox.kube import errors
 from azrunbook.sandbox.kube.controllers import (
     access,
     claim_retention,
@@ -16,6 +18,7 @@ from azrunbook.sandbox.kube.controllers import (
     owners,
     pod_template,
     pods,
+    quantities,
 )
 from azrunbook.sandbox.kube.controllers.access import Access
 
@@ -46,13 +49,19 @@ class StatefulSetController:
             return None
         update = controller_revisions.ensure_current(self._cluster, stateful)
         members = self._members(stateful)
+        failure: errors.StatusError | None = None
         if "deletionTimestamp" not in stateful["metadata"]:
             claim_retention.retain(self._cluster, stateful, members)
             step = ordinals.plan_step(self._goal(stateful, update), self._seen(stateful, members))
-            self._take(stateful, step, members, update)
+            try:
+                self._take(stateful, step, members, update)
+            except errors.StatusError as error:
+                failure = error
             members = self._members(stateful)
         status = self._status(stateful, members, update)
         self._cluster.write_status(self._sets, stateful, status)
+        if failure is not None:
+            raise failure
         used = [_revision(pod) for pod in members.values()]
         names = (status["currentRevision"], status["updateRevision"])
         used += [name.rpartition("-")[2] for name in names]
@@ -74,13 +83,19 @@ class StatefulSetController:
     def _goal(self, stateful: Object, update: Object) -> ordinals.Goal:
         spec = stateful["spec"]
         strategy = spec.get("updateStrategy") or {}
+        rolling = strategy.get("rollingUpdate") or {}
+        most = rolling.get("maxUnavailable")
+        replicas = int(spec.get("replicas", 1))
+        if most is not None:
+            most = max(1, quantities.resolve_share(most, replicas, round_up=False))
         return ordinals.Goal(
-            replicas=int(spec.get("replicas", 1)),
+            replicas=replicas,
             start=int((spec.get("ordinals") or {}).get("start") or 0),
             update_revision=controller_revisions.hash_of(update),
-            partition=int((strategy.get("rollingUpdate") or {}).get("partition") or 0),
+            partition=int(rolling.get("partition") or 0),
             is_parallel=spec.get("podManagementPolicy") == "Parallel",
-            is_rolling=strategy.get("type", "RollingUpdate") == "RollingUpdate",
+            is_rolling=_is_rolling(stateful),
+            max_unavailable=most,
         )
 
     def _seen(self, stateful: Object, members: dict[int, Object]) -> dict[int, ordinals.Member]:
@@ -105,10 +120,37 @@ class StatefulSetController:
             self._create(stateful, ordinal, update)
         for ordinal in step.delete:
             pod = members[ordinal]
-            self._cluster.delete(self._pods, pod)
-            name = pod["metadata"]["name"]
-            message = f"delete Pod {name} in StatefulSet {stateful['metadata']['name']} successful"
-            self._cluster.events.normal(stateful, "SuccessfulDelete", message, component=COMPONENT)
+            self._warn_of_end(stateful, pod)
+            with self._told(stateful, "Delete", f"Pod {pod['metadata']['name']}"):
+                self._cluster.delete(self._pods, pod)
+
+    def _warn_of_end(self, stateful: Object, pod: Object) -> None:
+        if not pods.is_done(pod):
+            return
+        is_failed = pods.phase(pod) == "Failed"
+        word = "failed" if is_failed else "terminated"
+        namespace, name = loop.key_of(stateful)
+        message = (
+            f"StatefulSet {namespace}/{name} is recreating {word} Pod {pod['metadata']['name']}"
+        )
+        tell = self._cluster.events.warning if is_failed else self._cluster.events.normal
+        tell(stateful, f"Recreating{word.capitalize()}Pod", message, component=COMPONENT)
+
+    @contextlib.contextmanager
+    def _told(
+        self, stateful: Object, verb: str, what: str, done: str = "successful"
+    ) -> Iterator[None]:
+        """Say in an event what was done, or why it could not be."""
+        start = f"{verb.lower()} {what} in StatefulSet {stateful['metadata']['name']}"
+        events = self._cluster.events
+        try:
+            yield
+        except errors.StatusError as error:
+            if error.reason != "AlreadyExists":
+                message = f"{start} failed error: {error}"
+                events.warning(stateful, f"Failed{verb}", message, component=COMPONENT)
+            raise
+        events.normal(stateful, f"Successful{verb}", f"{start} {done}", component=COMPONENT)
 
     def _create(self, stateful: Object, ordinal: int, update: Object) -> None:
         goal = self._goal(stateful, update)
@@ -129,9 +171,8 @@ class StatefulSetController:
             "subdomain": stateful["spec"].get("serviceName") or "",
             "volumes": self._volumes(stateful, made["spec"], name),
         }
-        self._cluster.create(self._pods, made)
-        message = f"create Pod {name} in StatefulSet {stateful['metadata']['name']} successful"
-        self._cluster.events.normal(stateful, "SuccessfulCreate", message, component=COMPONENT)
+        with self._told(stateful, "Create", f"Pod {name}"):
+            self._cluster.create(self._pods, made)
 
     def _volumes(self, stateful: Object, spec: Object, pod_name: str) -> list[Object]:
         """The template's volumes, with one claim per claim template in their place."""
@@ -149,7 +190,9 @@ class StatefulSetController:
                     "metadata": {"name": claim_name, "namespace": namespace, "labels": labels},
                     "spec": template["spec"],
                 }
-                self._cluster.create(self._claims, claim)
+                what = f"Claim {claim_name} Pod {pod_name}"
+                with self._told(stateful, "Create", what, "success"):
+                    self._cluster.create(self._claims, claim)
         names = {volume["name"] for volume in claimed}
         return [one for one in spec.get("volumes") or () if one["name"] not in names] + claimed
 
@@ -163,8 +206,9 @@ class StatefulSetController:
         current = self._current(stateful, update)
         live = [pod for pod in members.values() if not pods.is_terminating(pod)]
         updated = sum(_revision(p) == controller_revisions.hash_of(update) for p in live)
-        ready = sum(pods.is_ready(pod) for pod in live)
-        if updated == ready == int(stateful["spec"].get("replicas", 1)) == len(members):
+        ready = sum(pods.is_ready(pod) for pod in members.values())
+        is_even = updated == ready == int(stateful["spec"].get("replicas", 1)) == len(members)
+        if is_even and _is_rolling(stateful):
             current = update
         status = access.compact(
             {
@@ -179,7 +223,7 @@ class StatefulSetController:
         return {
             **status,
             "replicas": len(members),
-            "availableReplicas": sum(self._is_available(stateful, pod) for pod in live),
+            "availableReplicas": sum(self._is_available(stateful, pod) for pod in members.values()),
             "currentRevision": current["metadata"]["name"],
             "updateRevision": update["metadata"]["name"],
             "collisionCount": stateful.get("status", {}).get("collisionCount") or 0,
@@ -193,6 +237,11 @@ class StatefulSetController:
             for pod in members.values()
         )
         return min((seconds for seconds in waits if seconds > 0), default=None)
+
+
+def _is_rolling(stateful: Object) -> bool:
+    strategy = stateful["spec"].get("updateStrategy") or {}
+    return bool(strategy.get("type", "RollingUpdate") == "RollingUpdate")
 
 
 def _revision(pod: Object) -> str:

@@ -194,6 +194,7 @@ def goal(replicas=3, revision="new", **more):
 
 
 GOOD, OLD = Member("new", True, False), Member("old", True, False)
+OLD_BAD, PARALLEL = Member("old", False, False), goal(is_parallel=True, max_unavailable=2)
 BAD, GOING = Member("new", False, False), Member("new", False, True)
 
 
@@ -212,6 +213,12 @@ BAD, GOING = Member("new", False, False), Member("new", False, True)
         (goal(is_rolling=False), {0: OLD, 1: OLD, 2: OLD}, Step()),
         (goal(1), {0: Member("new", False, False, is_done=True)}, Step(delete=(0,))),
         (goal(2, start=5), {5: GOOD}, Step(create=(6,))),
+        (goal(max_unavailable=2), {0: OLD, 1: OLD, 2: OLD}, Step(delete=(2, 1))),
+        (goal(max_unavailable=2, partition=2), {0: OLD, 1: OLD, 2: OLD}, Step(delete=(2,))),
+        (goal(max_unavailable=1), {0: OLD, 1: OLD, 2: GOOD}, Step(delete=(1,))),
+        (PARALLEL, {0: OLD, 1: OLD, 2: BAD}, Step(delete=(1,))),
+        (PARALLEL, {0: OLD, 1: OLD_BAD, 2: BAD}, Step(delete=(1,))),
+        (PARALLEL, {0: OLD, 1: OLD, 2: GOING, 3: GOOD}, Step(delete=(3,))),
     ],
 )
 def test_next_step_of_a_stateful_set(wanted, members, step):
@@ -230,6 +237,54 @@ def test_daemon_update_respects_max_unavailable(limit, serving, expected):
     available = {f"n{index}": value for index, value in enumerate(serving)}
     planned = daemons.plan_replacements(old, available=available, desired=3, max_unavailable=limit)
     assert len(planned) == expected
+
+
+def on_node(new=None, old=None):
+    """The pods of one node by whether they are available: True, False, or None for no pod."""
+    return daemons.NodePods(
+        None if new is None else pod("new"),
+        None if old is None else pod("old"),
+        bool(new),
+        bool(old),
+    )
+
+
+@pytest.mark.parametrize(
+    ("surge", "nodes", "starts", "leaves"),
+    [
+        (1, [on_node(old=True)] * 3, ["n0"], 0),
+        ("34%", [on_node(old=True)] * 3, ["n0", "n1"], 0),
+        (1, [on_node(False, True), on_node(old=True)], [], 0),
+        (1, [on_node(True, True), on_node(old=True)], ["n1"], 1),
+        (1, [on_node(old=False), on_node(old=True)], ["n0", "n1"], 0),
+        (1, [on_node(), on_node(old=True)], [], 0),
+        (1, [on_node(True), on_node(True)], [], 0),
+    ],
+)
+def test_surging_daemons_start_before_they_leave(surge, nodes, starts, leaves):
+    """A new pod beside the old one, which goes when the new one serves."""
+    by_node = {f"n{index}": found for index, found in enumerate(nodes)}
+    started, leaving = daemons.plan_surge(by_node, surge)
+    assert (started, len(leaving)) == (starts, leaves)
+
+
+@pytest.mark.parametrize(
+    ("may_double", "old_serves", "new_ready", "left"),
+    [
+        (True, True, False, ["old", "new"]),
+        (True, True, True, ["new"]),
+        (True, False, False, ["new"]),
+        (False, True, False, ["old"]),
+    ],
+)
+def test_two_daemons_on_a_node_only_while_the_new_one_gets_ready(
+    may_double, old_serves, new_ready, left
+):
+    """Without a surge the oldest stays; with one both, while only the old one serves."""
+    old, new = pod("old"), pod("new")
+    found = daemons.NodePods(new, old, new_ready, old_serves)
+    going = daemons.surplus([old, new], found, may_double=may_double, is_new_ready=new_ready)
+    assert [one["metadata"]["name"] for one in (old, new) if one not in going] == left
 
 
 @pytest.mark.parametrize(
