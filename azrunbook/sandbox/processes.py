@@ -13,15 +13,20 @@ yet registered).
 import asyncio
 import contextlib
 import os
+import resource
 import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 MARK = "AZRUNBOOK_SUPERVISOR"
+_UMASK = 0o022
+_KILL_ROUNDS = 20
+_KILL_APART_SECONDS = 0.02
 
 _REAPER = """
 import os, signal, sys, time
@@ -69,6 +74,48 @@ for _ in range(20):
             pass
     time.sleep(0.02)
 """
+
+
+def kill_marked(name: str, value: str) -> None:
+    """Kill every process with this variable in its environment, also those they start meanwhile.
+
+    For what left its group and lost its parent: a daemon. Takes milliseconds; only where there is
+    a /proc. A process that was started with an environment without the variable is not found.
+    """
+    mark = f"{name}={value}".encode()
+    for _ in range(_KILL_ROUNDS):
+        found = [pid for pid in _list_pids() if mark in _read_environment(pid)]
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_KILL_APART_SECONDS)
+
+
+def _set_limits(pid: int) -> None:
+    """Give a process what a container runtime gives: no core dumps, all the open files there are.
+
+    From outside, just after its start: in the child it would cost a slow kind of fork.
+    """
+    if hasattr(resource, "prlimit"):
+        with contextlib.suppress(OSError):  # it has ended already
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+            most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+
+
+def _list_pids() -> list[int]:
+    if not Path("/proc/self").exists():
+        return []
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names only
+
+
+def _read_environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 class Child:
@@ -168,7 +215,9 @@ class Supervisor:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            umask=_UMASK,  # not the one of whoever started the sandbox
         )
+        _set_limits(process.pid)
         child = Child(process)
         self._children[child.pid] = child
         self._tell_reaper(f"+{child.pid}\n")

@@ -30,6 +30,7 @@ from azrunbook.sandbox.node import (
 )
 
 _CONFIG_RETRY_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 1.0  # the kubelet's list of what the runtime has is that old
 _START_FAILED = 128
 _NOT_EXECUTABLE = 126
 _MESSAGE_LINES = 80
@@ -84,6 +85,11 @@ class ContainerRunner:
             self._parts.events.normal(self._subject, "Killing", f"Stopping container {name}")
             await self.run.stop(grace_seconds, self._find_hook("preStop"))
 
+    def hasten(self, grace_seconds: float) -> None:
+        """Leave it less time to stop than it was given: somebody deleted its pod again."""
+        if self.run is not None:
+            asyncio.get_running_loop().call_later(grace_seconds, self.run.kill)
+
     def abandon(self) -> None:
         """End its process at once and say nothing: the node is gone."""
         self._stopping.set()
@@ -97,8 +103,12 @@ class ContainerRunner:
             self.run.kill()
 
     def find_log(self, *, previous: bool) -> Path:
-        """Return the log file of this run or of the one before."""
-        return self._log_path(self.record.restart_count - (1 if previous else 0))
+        """Return the log file of this run or of the one before; between two it is the same one."""
+        count = self.record.restart_count
+        current, before = self._log_path(count), self._log_path(count - 1)
+        if "waiting" in self.record.state:
+            return current if current.exists() else before
+        return before if previous else current
 
     async def _run_once(self) -> int | None:
         """Run it to its end; the exit code, or None if it was stopped before it started."""
@@ -113,11 +123,12 @@ class ContainerRunner:
             prepared = await self._prepare(image)
             return None if prepared is None else await self._start(image, *prepared)
         except launch.StartError as error:
-            return self._fail_to_start(str(error))
+            return await self._fail_to_start(str(error))
 
     async def _start(
         self, image: images.Image, planned: launch.Launch, around: launch.Surroundings
     ) -> int:
+        planned = launch.mark(planned)
         path = self._log_path(self.record.restart_count)
         self._log_path(self.record.restart_count - 2).unlink(missing_ok=True)
         events_ = self._parts.events
@@ -127,7 +138,7 @@ class ContainerRunner:
             planned,
             path,
             self.spec,
-            stop_signal=running.read_signal(image),
+            stop_signal=running.read_signal(image, self.spec),
         )
         self.live_log = run.log
         self._plan = lambda argv: launch.plan_program(
@@ -224,19 +235,23 @@ class ContainerRunner:
         self.live_log = run.log
         return await self._follow(run)
 
-    def _fail_to_start(self, message: str) -> int:
+    async def _fail_to_start(self, message: str) -> int:
         self.record.container_id = running.new_container_id()
         self._parts.events.warning(self._subject, "Failed", f"Error: {message}")
-        self._set_state(
-            statuses.terminated(
-                exit_code=_START_FAILED,
-                reason="StartError",
-                container_id=self.record.container_id,
-                started_at=None,
-                at=clock.now(),
-                message=message,
-            )
+        state = statuses.terminated(
+            exit_code=_START_FAILED,
+            reason="StartError",
+            container_id=self.record.container_id,
+            started_at=None,
+            at=clock.now(),
+            message=message,
         )
+        if self._is_restarted(_START_FAILED):
+            self.record.last_state = state
+            state = statuses.waiting("RunContainerError", message)
+        self._set_state(state)
+        if "waiting" in state:
+            await self._pause(_LOOK_AGAIN_SECONDS)
         return _START_FAILED
 
     def _note_image(self, image: images.Image) -> None:
@@ -301,7 +316,8 @@ class ContainerRunner:
         """Wait before the next start; False when the container was stopped meanwhile."""
         delay = self._delays.next_seconds(ran_seconds)
         record, meta = self.record, self._get_pod()["metadata"]
-        record.last_state = record.state
+        if "terminated" in record.state:
+            record.last_state = record.state
         if delay:
             where = f"pod={meta['name']}_{meta['namespace']}({meta['uid']})"
             name = self.spec["name"]

@@ -13,6 +13,11 @@ from aiohttp import web
 
 from azrunbook.sandbox.node import clock, config, logs, pods, remote, usage
 
+_WAITING_WORDS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
 
 class KubeletServer:
     """Serves one node."""
@@ -177,6 +182,7 @@ def _explain_no_log(worker: pods.PodWorker, name: str, query: logs.LogQuery) -> 
     if query.previous:
         return f'previous terminated container "{name}" in pod "{pod}" not found'
     reason = (record.state.get("waiting") or {}).get("reason", "ContainerCreating")
+    reason = _WAITING_WORDS.get(reason, reason)
     return f'container "{name}" in pod "{pod}" is waiting to start: {reason}'
 
 

@@ -7,11 +7,14 @@ own folders, where ``sh`` and ``sleep`` are); Python and its scripts are run by 
 
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from azrunbook.sandbox.node import config, environment, image as images, paths, python
+
+MARK = "AZRUNBOOK_CONTAINER"
 
 
 class StartError(Exception):
@@ -25,6 +28,11 @@ class Launch:
     argv: tuple[str, ...]
     env: dict[str, str]
     cwd: Path
+
+
+def mark(planned: Launch) -> Launch:
+    """Mark what is to be started, and all that it starts, as one run of a container."""
+    return replace(planned, env={**planned.env, MARK: secrets.token_hex(8)})
 
 
 @dataclass(frozen=True)

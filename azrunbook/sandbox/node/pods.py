@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import time
 from collections.abc import Callable
 
 from azrunbook.sandbox.node import (
@@ -21,6 +22,7 @@ from azrunbook.sandbox.node import (
     events,
     recovery,
     reports,
+    running,
     runtime,
     simulation,
     statuses,
@@ -71,11 +73,17 @@ class PodWorker:
 
     def update(self, pod: config.Object | None) -> None:
         """Take the newest object; None says that it was removed without waiting for us."""
+        before = self._grace_seconds() if self._deleted.is_set() else None
         if pod is None:
             self._gone = True
+        else:
+            self.pod = pod
+        if before is not None and self._grace_seconds() < before:
+            for runner in self.runners.values():
+                runner.hasten(self._grace_seconds())
+        if pod is None:
             self._deleted.set()
             return
-        self.pod = pod
         if pod["spec"].get("readinessGates"):
             self._changed()
         if pod["metadata"].get("deletionTimestamp"):
@@ -113,11 +121,17 @@ class PodWorker:
         await self.abandon()
 
     async def _stop_containers(self) -> None:
-        """Stop main containers together, then sidecars from the last to the first."""
+        """Stop main containers together, then sidecars from the last to the first.
+
+        All share one grace; what comes late still has the kubelet's least.
+        """
+        grace = self._grace_seconds()
+        deadline = time.monotonic() + grace
+        least = min(grace, running.SHORTEST_GRACE_SECONDS)
         main = [r for r in self.runners.values() if r.record.kind == "main"]
-        await asyncio.gather(*(runner.stop(self._grace_seconds()) for runner in main))
+        await asyncio.gather(*(runner.stop(grace) for runner in main))
         for runner in reversed([r for r in self.runners.values() if r.record.kind != "main"]):
-            await runner.stop(self._grace_seconds())
+            await runner.stop(max(deadline - time.monotonic(), least))
         if self._living is not None:  # the runners still note how their containers ended
             await asyncio.wait({self._living}, timeout=_LAST_WORDS_SECONDS)
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from azrunbook.sandbox import processes
 from azrunbook.sandbox.node import commands, config, image as images, launch, logs, pipes
 
-_SHORTEST_GRACE_SECONDS = 2.0
+SHORTEST_GRACE_SECONDS = 2.0
 _OUTPUT_BYTES = 10 * 1024
 _SIGNAL_BASE = 128
 
@@ -46,6 +46,7 @@ class ProcessRun:
         child: processes.Child,
         log: logs.LogFile,
         *,
+        mark: str,
         stop_signal: int,
         stdin: asyncio.StreamWriter | None = None,
         terminal: pipes.Terminal | None = None,
@@ -56,6 +57,7 @@ class ProcessRun:
         self.stdin = stdin
         self.terminal = terminal
         self._child = child
+        self._mark = mark
         self._stop_signal = stop_signal
 
     @property
@@ -63,29 +65,41 @@ class ProcessRun:
         return self._child.pid if self._child.is_running else None
 
     async def wait(self) -> int:
-        """Wait for the end; 128 + n for a signal n, as runtimes report it."""
+        """Wait for the end; 128 + n for a signal n, as runtimes report it.
+
+        With process 1 ends all that it started, also what became a daemon.
+        """
         code = await self._child.wait()
         if self.stdin is not None:
             self.stdin.close()
+        await asyncio.to_thread(processes.kill_marked, launch.MARK, self._mark)
         return _SIGNAL_BASE - code if code < 0 else code
 
     async def stop(self, grace_seconds: float, hook: Hook | None) -> None:
         """Run the hook, send the stop signal to process 1, and kill the group after the grace."""
         deadline = time.monotonic() + grace_seconds
         if hook is not None and grace_seconds > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace_seconds):
-                    await hook()
+            await self._run_hook(hook, grace_seconds)
         left = deadline - time.monotonic()
         if hook is not None and grace_seconds > 0:
-            left = max(left, _SHORTEST_GRACE_SECONDS)
+            left = max(left, SHORTEST_GRACE_SECONDS)
         if left > 0:
             self._child.send_signal(self._stop_signal)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._child.wait()
         self._child.kill()
-        await self._child.wait()
+        await self.wait()
+
+    async def _run_hook(self, hook: Hook, grace_seconds: float) -> None:
+        """Wait for the hook, the grace, or the end of the process, whichever is first."""
+        tasks = [asyncio.ensure_future(hook()), asyncio.ensure_future(self._child.wait())]
+        try:
+            await asyncio.wait(tasks, timeout=grace_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def kill(self) -> None:
         """End it at once."""
@@ -97,9 +111,9 @@ def new_container_id() -> str:
     return f"containerd://{secrets.token_hex(32)}"
 
 
-def read_signal(image: images.Image) -> int:
-    """Return the number of an image's stop signal; what is not a signal counts as SIGTERM."""
-    name = image.stop_signal.upper()
+def read_signal(image: images.Image, container: config.Object) -> int:
+    """Return the number of the stop signal: the pod's, else the image's; SIGTERM if it is none."""
+    name = str((container.get("lifecycle") or {}).get("stopSignal") or image.stop_signal).upper()
     if name.isdigit():
         return int(name)
     known = signal.Signals.__members__
@@ -133,6 +147,7 @@ async def start_process(
     return ProcessRun(
         command.child,
         log,
+        mark=planned.env[launch.MARK],
         stop_signal=stop_signal,
         stdin=command.stdin,
         terminal=command.terminal,

@@ -17,7 +17,7 @@ from azrunbook import binaries
 from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.host import addresses
 from azrunbook.sandbox.kube import cluster as clusters
-from azrunbook.sandbox.node import agent, api, config, images, proxy
+from azrunbook.sandbox.node import agent, api, config, images, logs, proxy
 
 SERVER = """
 import http.server, json, os, signal, sys, threading
@@ -152,6 +152,16 @@ class World:
         statuses = (self.pod(name) or {}).get("status", {}).get("containerStatuses") or [{}]
         return statuses[0]
 
+    def log_text(self, name="web", container="main"):
+        """What a container has said, without asking the API server."""
+        found = [
+            worker.runners[container].find_log(previous=False)
+            for agent_ in self.agents
+            for worker in agent_.workers.values()
+            if worker.pod["metadata"]["name"] == name and container in worker.runners
+        ]
+        return logs.read_tail(found[0], lines=1000, limit_bytes=10_000) if found else ""
+
     def reasons(self, name="web"):
         events = self.registry.list(self.resource("events"), "default")
         return {e["reason"] for e in events if e["involvedObject"]["name"] == name}
@@ -193,6 +203,20 @@ class World:
         code, out, problem = await self.run_kubectl(*arguments, given=given)
         assert code == 0, problem
         return out
+
+    @contextlib.asynccontextmanager
+    async def watched(self):
+        """Every state of every pod while this lasts."""
+        seen = []
+
+        async def collect():
+            async for event in self.registry.watch(self.resource("pods")):
+                seen.append(event.object)  # noqa: PERF401 - is read before the watch ends
+
+        watching = asyncio.create_task(collect())
+        yield seen
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
     async def ask(self, address, path="/", port=8080):
         reader, writer = await asyncio.open_connection(address, port)

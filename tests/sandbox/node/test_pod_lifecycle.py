@@ -1,7 +1,5 @@
 """Pods on a node, seen through a real API server."""
 
-import asyncio
-
 import psutil
 import pytest
 
@@ -170,19 +168,11 @@ async def test_a_stubborn_process_is_killed_after_its_grace(world, until):
     script = shell("trap '' TERM; echo up; while :; do sleep 1; done")
     world.create_pod(**script)
     await until(world.is_ready)
-    seen = []
-    resource = world.resource("pods")
-    watching = asyncio.create_task(collect(world.registry.watch(resource), seen))
-    world.delete_pod(grace=1)
-    await until(lambda: world.pod() is None)
-    watching.cancel()
+    async with world.watched() as seen:
+        world.delete_pod(grace=1)
+        await until(lambda: world.pod() is None)
     states = [s for pod in seen for s in pod["status"].get("containerStatuses", ())]
     assert states[-1]["state"]["terminated"]["exitCode"] == 137
-
-
-async def collect(events, seen):
-    async for event in events:
-        seen.append(event.object)
 
 
 async def test_a_pre_stop_hook_runs_before_the_signal(world, node, until):

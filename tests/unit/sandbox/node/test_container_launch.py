@@ -237,3 +237,28 @@ def test_no_mount_hides_what_is_real_already():
     assert mapping.translate(text) == (
         "/tmp/box/pod/kubeconfig /tmp/box/volume/file /tmp/box/volume/other"  # noqa: S108
     )
+
+
+async def test_a_full_disk_loses_output_and_nothing_else(tmp_path, caplog):
+    """The container goes on; the sandbox's own log says once what is lost."""
+    (tmp_path / "0.log").symlink_to("/dev/full")
+    log = logs.LogFile(tmp_path / "0.log")
+    log.append(b"one\n")
+    log.append(b"two\n")
+    log.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"output of a container is lost, {tmp_path}/0.log: [Errno 28] No space left on device"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "real", "more"),
+    [
+        (["tar", "cf", "-", "/etc/a"], ["cf", "-", "/v/1"], [r"--transform=s|^/\?v/1|etc/a|S"]),
+        (["tar", "cf", "-", "a"], ["cf", "-", "a"], []),
+        (["cat", "/etc/a"], ["/v/1"], []),
+    ],
+)
+def test_an_archive_has_the_names_that_were_asked_for(argv, real, more):
+    """Only tar is told, and only about paths that were translated."""
+    assert paths.keep_names(argv, real) == more
