@@ -33,6 +33,7 @@ class World:
         self.usage = {}
         self.loop = None
         self.ready_kubelets = True
+        self.silent = set()  # nodes without a kubelet
         self._kubelet = None
         self._addresses = iter(ipaddress.ip_network("127.9.16.0/20").hosts())
 
@@ -178,7 +179,8 @@ class World:
     async def _run_kubelet(self):
         async for event in self.registry.watch(self.resource("pods")):
             pod = event.object
-            if event.type == "DELETED" or not pod["spec"].get("nodeName"):
+            node = pod["spec"].get("nodeName")
+            if event.type == "DELETED" or not node or node in self.silent:
                 continue
             try:
                 self._tend(pod)

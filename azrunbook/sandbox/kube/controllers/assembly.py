@@ -24,6 +24,7 @@ from azrunbook.sandbox.kube.controllers import (
     namespace,
     node_lifecycle,
     persistent_volumes,
+    pod_garbage,
     replicaset,
     role_aggregation,
     scheduler,
@@ -76,7 +77,7 @@ def make_controllers(
         disruption.DisruptionController(cluster),
         node_lifecycle.NodeLifecycleController(cluster, grace_seconds=timing.node_grace_seconds),
         node_lifecycle.TaintEvictionController(cluster),
-        node_lifecycle.OrphanedPodController(
+        pod_garbage.OrphanedPodController(
             cluster, quarantine_seconds=timing.orphan_quarantine_seconds
         ),
         hpa.AutoscalerController(cluster, metrics, period_seconds=timing.autoscaler_period_seconds),

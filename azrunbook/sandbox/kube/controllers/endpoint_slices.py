@@ -173,7 +173,7 @@ class EndpointsController:
             pod
             for pod in store.list(self._pods, key[0])
             if matching.matches_map(selector, pod["metadata"].get("labels"))
-            and not pods.is_terminating(pod)
+            and (service["spec"].get("publishNotReadyAddresses") or not pods.is_terminating(pod))
         ]
         plans = endpoints.plan_slices(service, selected, {})
         self._put(service, endpoints.plan_subsets(service, plans), old)

@@ -83,7 +83,7 @@ def endpoint_of(service: Object, pod: Object, node: Object | None) -> Object:
         "addresses": [pod["status"]["podIP"]],
         "conditions": {
             "ready": publishes_all or (is_serving and not is_terminating),
-            "serving": publishes_all or is_serving,
+            "serving": is_serving,
             "terminating": is_terminating,
         },
         "targetRef": _target(pod),
@@ -146,12 +146,10 @@ def plan_subsets(service: Object, plans: Sequence[SlicePlan]) -> list[Object]:
     subsets = []
     publishes_all = bool(service["spec"].get("publishNotReadyAddresses"))
     for ports, endpoints in by_ports.items():
-        stable = [one for one in endpoints if not one["conditions"]["terminating"]]
+        stable = [o for o in endpoints if publishes_all or not o["conditions"]["terminating"]]
         subset: Object = {}
-        ready = [_address(o) for o in stable if publishes_all or o["conditions"]["ready"]]
-        waiting = [
-            _address(o) for o in stable if not publishes_all and not o["conditions"]["ready"]
-        ]
+        ready = [_address(o) for o in stable if o["conditions"]["ready"]]
+        waiting = [_address(o) for o in stable if not o["conditions"]["ready"]]
         if ready:
             subset["addresses"] = ready
         if waiting:

@@ -17,6 +17,7 @@ from azrunbook.sandbox.kube.controllers.access import Access
 
 Object = dict[str, Any]
 
+COMPONENT = "garbage-collector-controller"
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 
@@ -43,6 +44,8 @@ class GarbageCollector:
         self._dependents: dict[str, set[loop.Key]] = defaultdict(set)
         self._owner_uids: dict[loop.Key, frozenset[str]] = {}
         self._collections: dict[str, resources.Resource] = {}
+        self._namespaces: dict[str, str] = {}
+        """Of every object by uid: owners are looked for in the dependent's namespace only."""
 
     def watches(self) -> Sequence[loop.Watch]:
         found = contents.stored_resources(self._cluster.registry.resources)
@@ -65,10 +68,18 @@ class GarbageCollector:
         self._owner_uids[key] = after
         if not after:
             del self._owner_uids[key]
-        if is_gone:
+        if not is_gone:
+            self._namespaces[metadata["uid"]] = metadata.get("namespace") or ""
+        else:
+            self._namespaces.pop(metadata["uid"], None)
             return [*self._dependents.get(metadata["uid"], ()), *self._owner_keys(change.object)]
         is_due = after or "deletionTimestamp" in metadata
-        return [key] if is_due else []
+        due = [key] if is_due else []
+        if change.previous is not None and _references(change.previous) != _references(
+            change.object
+        ):
+            due += self._owner_keys(change.previous)  # one of them may be blocked no longer
+        return due
 
     def _owner_keys(self, obj: Object) -> list[loop.Key]:
         """The keys of owners, which may wait for this object to be gone."""
@@ -119,12 +130,35 @@ class GarbageCollector:
         if not owners.gone and not owners.waiting:
             return
         finalizers = obj["metadata"].get("finalizers") or ()
+        for reference in owners.gone:
+            self._warn_of_namespace(obj, reference)
+        if owners.waiting and any(self._is_waiting(key) for key in self._dependents.get(uid, ())):
+            self._unblock(resource, obj)
         policy = "Background"
         if ORPHAN in finalizers:
             policy = "Orphan"
         elif FOREGROUND in finalizers or (owners.waiting and self._dependents.get(uid)):
             policy = "Foreground"
         _ignoring_gone(self._cluster, resource, obj, policy)
+
+    def _warn_of_namespace(self, obj: Object, reference: Object) -> None:
+        """The owner exists, but elsewhere: say why the object goes all the same."""
+        there, here = self._namespaces.get(reference["uid"]), obj["metadata"].get("namespace")
+        if there is None or there in ("", here):
+            return
+        identity = f"[{reference['apiVersion']}/{reference['kind']}, namespace: {here}, "
+        identity += f"name: {reference['name']}, uid: {reference['uid']}]"
+        message = f'ownerRef {identity} does not exist in namespace "{here}"'
+        self._cluster.events.warning(obj, "OwnerRefInvalidNamespace", message, component=COMPONENT)
+
+    def _is_waiting(self, key: loop.Key) -> bool:
+        item = self._find(key)
+        return item is not None and _waits_for_dependents(item[1])
+
+    def _unblock(self, resource: resources.Resource, obj: Object) -> None:
+        """Owners in a circle would wait for each other for ever: let this one block none."""
+        freed = [{**one, "blockOwnerDeletion": False} for one in _references(obj)]
+        self._cluster.patch(resource, obj, {"metadata": {"ownerReferences": freed}})
 
     def _classify(self, obj: Object) -> Owners:
         solid, gone, waiting = [], [], []
@@ -134,6 +168,9 @@ class GarbageCollector:
                 solid.append(reference)
                 continue
             namespace = obj["metadata"].get("namespace")
+            if resource.namespaced and namespace is None:
+                solid.append(reference)  # not valid, and the real collector keeps its hands off
+                continue
             owner = self._cluster.registry.find(resource, namespace, reference["name"])
             if owner is None or owner["metadata"]["uid"] != reference["uid"]:
                 gone.append(reference)
@@ -173,6 +210,10 @@ class GarbageCollector:
     def _drop_finalizer(self, resource: resources.Resource, obj: Object, name: str) -> None:
         left = [one for one in obj["metadata"].get("finalizers") or () if one != name]
         self._cluster.patch(resource, obj, {"metadata": {"finalizers": left or None}})
+
+
+def _references(obj: Object) -> list[Object]:
+    return obj["metadata"].get("ownerReferences") or []
 
 
 def _owner_uids(obj: Object) -> Iterable[str]:

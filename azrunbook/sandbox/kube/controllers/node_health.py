@@ -22,7 +22,11 @@ _PRESSURES = {
     "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
 }
 _HEALTH_TAINTS = {NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_PRESSURES.values()}
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+
+
+SPARED, UNHEALTHY, SMALL_CLUSTER = 2, 0.55, 50
 
 
 def readiness(node: Object) -> str:
@@ -38,8 +42,7 @@ def is_lost(node: Object) -> bool:
 def plan_taints(node: Object, *, at: str, may_evict: bool = True) -> list[Object]:
     """The node's taints as its conditions and spec.unschedulable want them.
 
-    `may_evict` is False when no node is ready: then it is the control plane that is cut off, and
-    pods are left where they are (documentation "Nodes", rate limits on eviction).
+    With `may_evict` False pods are left where they are.
     """
     status = node.get("status", {}).get("conditions") or ()
     wanted: list[tuple[str, str]] = []
@@ -87,20 +90,46 @@ def lost_conditions(node: Object, *, at: str) -> list[Object]:
 def seconds_to_eviction(pod: Object, taints: Sequence[Object], *, at: dt.datetime) -> float | None:
     """Seconds until the pod must leave its node; 0 at once, None never.
 
-    A taint without a toleration evicts at once; of several tolerated ones the shortest time
-    counts, from when the taint was added.
+    A taint without a toleration evicts at once; of several tolerated ones (each by the first
+    toleration that covers it) the shortest time counts, from when the taint was added.
     """
     if pods.is_terminating(pod):
         return None
     tolerations = pod["spec"].get("tolerations") or ()
     waits: list[float] = []
     for taint in (one for one in taints if one["effect"] == "NoExecute"):
-        covering = [one for one in tolerations if matching.tolerates(one, taint)]
-        if not covering:
+        covering = next((one for one in tolerations if matching.tolerates(one, taint)), None)
+        if covering is None:
             return 0.0
-        limits = [one["tolerationSeconds"] for one in covering if "tolerationSeconds" in one]
-        if limits:
+        limit = covering.get("tolerationSeconds")
+        if limit is not None:
             since = taint.get("timeAdded") or times.stamp(at)
-            left = moments.seconds_until(since, plus_seconds=min(limits), at=at)
+            left = moments.seconds_until(since, plus_seconds=max(limit, 0), at=at)
             waits.append(max(0.0, left))
     return min(waits, default=None)
+
+
+def may_evict(node: Object, nodes: Sequence[Object]) -> bool:
+    """Whether pods of a lost node are moved away (documentation "Nodes", rate limits on eviction).
+
+    Not when no node of the cluster is ready: then it is the control plane that is cut off. Not in
+    a zone of which most is lost (more than two nodes, 55 % of them) but not all, in a cluster of
+    at most 50 nodes.
+    """
+    if all(is_lost(other) for other in nodes):
+        return False
+    same_zone = [other for other in nodes if _zone(other) == _zone(node)]
+    lost = sum(is_lost(other) for other in same_zone)
+    is_partial = lost < len(same_zone) and lost > SPARED and lost >= UNHEALTHY * len(same_zone)
+    return not is_partial or len(nodes) > SMALL_CLUSTER
+
+
+def _zone(node: Object) -> tuple[str | None, str | None]:
+    labels = node["metadata"].get("labels") or {}
+    return labels.get("topology.kubernetes.io/region"), labels.get("topology.kubernetes.io/zone")
+
+
+def is_out_of_service(node: Object) -> bool:
+    """Whether someone has vouched that a lost node is off: its pods may be forgotten."""
+    taints = node.get("spec", {}).get("taints") or ()
+    return readiness(node) != "True" and any(one["key"] == OUT_OF_SERVICE for one in taints)

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from azrunbook.sandbox.kube import errors
-from azrunbook.sandbox.kube.controllers import conditions, loop, node_health, pods
+from azrunbook.sandbox.kube.controllers import conditions, disruptions, loop, node_health, pods
 from azrunbook.sandbox.kube.controllers.access import Access
 
 Object = dict[str, Any]
@@ -26,6 +25,7 @@ class _Sign:
 
     text: str
     seen_at: dt.datetime
+    node: Object
 
 
 class NodeLifecycleController:
@@ -59,7 +59,7 @@ class NodeLifecycleController:
     def reconcile(self, key: loop.Key) -> float | None:
         node = self._cluster.registry.find(self._nodes, None, key[1])
         if node is None:
-            self._signs.pop(key[1], None)
+            self._forget(key[1])
             return None
         if key[1] not in self._signs:
             message = f"Node {key[1]} event: Registered Node {key[1]} in Controller"
@@ -71,6 +71,12 @@ class NodeLifecycleController:
         self._mark_pods(node)
         return left if left > 0 else None
 
+    def _forget(self, name: str) -> None:
+        sign = self._signs.pop(name, None)
+        if sign is not None:
+            message = f"Node {name} event: Removing Node {name} from Controller"
+            self._tell(sign.node, "RemovingNode", message)
+
     def _seconds_of_trust(self, node: Object) -> float:
         name, now = node["metadata"]["name"], self._cluster.clock()
         lease = self._cluster.registry.find(self._leases, LEASES_IN, name)
@@ -79,7 +85,7 @@ class NodeLifecycleController:
         text = heartbeat + str(((lease or {}).get("spec") or {}).get("renewTime") or "")
         sign = self._signs.get(name)
         if sign is None or sign.text != text:
-            sign = self._signs[name] = _Sign(text, now)
+            sign = self._signs[name] = _Sign(text, now, node)
         return self._grace_seconds - (now - sign.seen_at).total_seconds()
 
     def _give_up(self, node: Object) -> Object:
@@ -94,7 +100,7 @@ class NodeLifecycleController:
 
     def _taint(self, node: Object) -> None:
         others = self._cluster.registry.list(self._nodes)
-        may_evict = not all(node_health.is_lost(other) for other in others)
+        may_evict = node_health.may_evict(node, others)
         wanted = node_health.plan_taints(node, at=self._cluster.now_text(), may_evict=may_evict)
         if wanted != (node.get("spec", {}).get("taints") or []):
             self._cluster.patch(self._nodes, node, {"spec": {"taints": wanted or None}})
@@ -168,7 +174,7 @@ class TaintEvictionController:
         self._cluster.events.normal(
             pod, "TaintManagerEviction", message, component="taint-eviction-controller"
         )
-        mark_disrupted(
+        disruptions.mark(
             self._cluster,
             pod,
             reason="DeletionByTaintManager",
@@ -177,79 +183,6 @@ class TaintEvictionController:
         self._cluster.delete(self._pods, pod)
 
 
-def mark_disrupted(cluster: Access, pod: Object, *, reason: str, message: str) -> None:
-    """Say in the pod's conditions why it is about to be deleted."""
-    present = pod.get("status", {}).get("conditions") or []
-    made = conditions.condition(
-        "DisruptionTarget",
-        True,
-        at=cluster.now_text(),
-        reason=reason,
-        message=message,
-        lastProbeTime=None,
-    )
-    status = {**(pod.get("status") or {}), "conditions": conditions.replaced(present, made)}
-    cluster.write_status(cluster.resource("", "pods"), pod, status)
-
-
 def _of_bound_pod(change: loop.Change) -> Iterable[loop.Key]:
     is_new = change.previous is None or not pods.node_name(change.previous)
     return [loop.key_of(change.object)] if is_new and pods.node_name(change.object) else []
-
-
-class OrphanedPodController:
-    """Deletes pods whose node no longer exists (podgc), after a time of quarantine."""
-
-    name = "podgc"
-
-    def __init__(self, cluster: Access, *, quarantine_seconds: float) -> None:
-        self._cluster = cluster
-        self._quarantine_seconds = quarantine_seconds
-        self._nodes = cluster.resource("", "nodes")
-        self._pods = cluster.resource("", "pods")
-        self._missing_since: dict[str, dt.datetime] = {}
-
-    def watches(self) -> Sequence[loop.Watch]:
-        return [
-            loop.Watch(self._nodes, lambda change: [("", change.object["metadata"]["name"])]),
-            loop.Watch(self._pods, _of_node_name),
-        ]
-
-    def reconcile(self, key: loop.Key) -> float | None:
-        name = key[1]
-        if self._cluster.registry.find(self._nodes, None, name) is not None:
-            self._missing_since.pop(name, None)
-            return None
-        left_behind = self._cluster.registry.list(
-            self._pods, field_selector=f"spec.nodeName={name}"
-        )
-        if not left_behind:
-            self._missing_since.pop(name, None)
-            return None
-        now = self._cluster.clock()
-        since = self._missing_since.setdefault(name, now)
-        left = self._quarantine_seconds - (now - since).total_seconds()
-        if left > 0:
-            return left
-        for pod in left_behind:
-            self._delete(pod)
-        return None
-
-    def _delete(self, pod: Object) -> None:
-        try:
-            mark_disrupted(
-                self._cluster,
-                pod,
-                reason="DeletionByPodGC",
-                message="PodGC: node no longer exists",
-            )
-            self._cluster.delete(self._pods, pod, {"gracePeriodSeconds": 0})
-        except errors.StatusError as error:
-            if error.reason not in ("NotFound", "Conflict"):
-                raise
-
-
-def _of_node_name(change: loop.Change) -> Iterable[loop.Key]:
-    name = pods.node_name(change.object)
-    is_new = change.previous is None or not pods.node_name(change.previous)
-    return [("", name)] if name and is_new else []

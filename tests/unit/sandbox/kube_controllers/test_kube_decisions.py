@@ -1,7 +1,6 @@
 """Smaller decisions of the controllers as truth tables."""
 
 import datetime as dt
-import ipaddress
 from fractions import Fraction
 
 import pytest
@@ -10,15 +9,12 @@ from azrunbook.sandbox.kube.controllers import (
     budgets,
     daemons,
     deletion_order,
-    endpoints,
     names,
-    node_health,
     ordinals,
     owners,
     pods,
     quantities,
     schedules,
-    services,
 )
 from azrunbook.sandbox.kube.controllers.ordinals import Goal, Member, Step
 
@@ -285,100 +281,3 @@ def test_two_daemons_on_a_node_only_while_the_new_one_gets_ready(
     found = daemons.NodePods(new, old, new_ready, old_serves)
     going = daemons.surplus([old, new], found, may_double=may_double, is_new_ready=new_ready)
     assert [one["metadata"]["name"] for one in (old, new) if one not in going] == left
-
-
-@pytest.mark.parametrize(
-    ("status", "spec", "expected"),
-    [
-        ("True", {}, []),
-        ("False", {}, ["node.kubernetes.io/not-ready"] * 2),
-        ("Unknown", {}, ["node.kubernetes.io/unreachable"] * 2),
-        ("True", {"unschedulable": True}, ["node.kubernetes.io/unschedulable"]),
-        ("True", {"taints": [{"key": "own", "effect": "NoSchedule"}]}, ["own"]),
-    ],
-)
-def test_taints_follow_the_conditions(status, spec, expected):
-    """Own taints stay, health taints come and go."""
-    node = {"spec": spec, "status": {"conditions": [{"type": "Ready", "status": status}]}}
-    assert [taint["key"] for taint in node_health.plan_taints(node, at=LATELY)] == expected
-
-
-@pytest.mark.parametrize(
-    ("tolerations", "expected"),
-    [
-        ([], 0.0),
-        ([{"operator": "Exists"}], None),
-        ([{"operator": "Exists", "tolerationSeconds": 300}], 299.0),
-        ([{"operator": "Exists", "tolerationSeconds": 0}], 0.0),
-    ],
-)
-def test_time_until_a_pod_must_leave(tolerations, expected):
-    """At once, never, or when the toleration ends."""
-    taint = {"key": "k", "effect": "NoExecute", "timeAdded": LATELY}
-    one = {"metadata": {"name": "p"}, "spec": {"tolerations": tolerations}}
-    assert node_health.seconds_to_eviction(one, [taint], at=NOW) == expected
-
-
-SERVICE = {
-    "metadata": {"name": "s", "namespace": "d"},
-    "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "web", "port": 80, "targetPort": "http"}]},
-}
-
-
-def serving(name, number=8080, **more):
-    made = pod(name, **more)
-    made["spec"]["containers"] = [{"ports": [{"name": "http", "containerPort": number}]}]
-    return made
-
-
-def test_named_target_ports_split_slices():
-    """Pods whose port name means different numbers are in different slices."""
-    plans = endpoints.plan_slices(SERVICE, [serving("a"), serving("b", 9090)], {})
-    assert [plan.ports[0][1] for plan in plans] == [8080, 9090]
-
-
-def test_slices_hold_a_hundred_endpoints():
-    """The 101st endpoint starts another slice."""
-    plans = endpoints.plan_slices(SERVICE, [serving(f"p{n}") for n in range(101)], {})
-    assert [len(plan.endpoints) for plan in plans] == [100, 1]
-
-
-def test_service_without_pods_has_one_empty_slice():
-    """There is a slice to watch, without endpoints or ports."""
-    assert endpoints.plan_slices(SERVICE, [], {}) == [endpoints.SlicePlan((), ())]
-
-
-@pytest.mark.parametrize(
-    ("one", "publish", "expected"),
-    [
-        (serving("p"), False, (True, True, False)),
-        (serving("p", ready=""), False, (False, False, False)),
-        (serving("p", ready=""), True, (True, True, False)),
-        (serving("p", deletionTimestamp=NOW), False, (False, True, True)),
-    ],
-)
-def test_conditions_of_an_endpoint(one, publish, expected):
-    """Ready, serving and terminating of one pod."""
-    service = {**SERVICE, "spec": {**SERVICE["spec"], "publishNotReadyAddresses": publish}}
-    found = endpoints.endpoint_of(service, one, None)["conditions"]
-    assert (found["ready"], found["serving"], found["terminating"]) == expected
-
-
-@pytest.mark.parametrize(
-    ("annotation", "taken", "expected"),
-    [
-        (None, [], "127.1.1.1"),
-        (None, ["127.1.1.1"], "127.1.1.2"),
-        ("127.1.1.2", [], "127.1.1.2"),
-        ("127.1.1.2", ["127.1.1.2"], None),
-        ("192.0.2.1", [], None),
-        (None, ["127.1.1.1", "127.1.1.2"], None),
-    ],
-)
-def test_address_of_a_load_balancer(annotation, taken, expected):
-    """The one asked for, else the first free one, else none."""
-    annotations = {services.ADDRESS_ANNOTATION: annotation} if annotation else {}
-    service = {"metadata": {"annotations": annotations}, "spec": {}}
-    others = [{"status": {"loadBalancer": {"ingress": [{"ip": one}]}}} for one in taken]
-    network = ipaddress.ip_network("127.1.1.0/30")
-    assert services.plan_address(service, others, network) == expected
