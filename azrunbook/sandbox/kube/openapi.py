@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterable
+from importlib import metadata
 from typing import Any
 
 from azrunbook.sandbox.kube import definitions
@@ -18,6 +19,7 @@ from azrunbook.sandbox.kube.resources import Resource, ResourceTable
 Object = dict[str, Any]
 COMPONENTS = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+VERSION = "v1.36.2"
 PATCH_TYPES = (
     "application/apply-patch+yaml",
     "application/json-patch+json",
@@ -185,7 +187,16 @@ def _custom_name(resource: Resource) -> str:
     return f"{group}.{resource.version}.{resource.kind}"
 
 
-def _custom_schemas(resource: Resource) -> Object:
+def paths_of(resource: Resource) -> Object:
+    """The paths of a resource; none for one that has no definition."""
+    if resource.custom is not None:
+        return _paths(resource, _custom_name(resource))
+    name = definitions.by_kind().get((resource.api_version, resource.kind))
+    return {} if name is None else _paths(resource, name)
+
+
+def custom_schemas(resource: Resource) -> Object:
+    """The definitions of a custom resource and its list."""
     name = _custom_name(resource)
     schema = ((resource.custom or {}).get("schema") or {}).get("openAPIV3Schema") or {}
     gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
@@ -221,16 +232,14 @@ def _document(resources: Iterable[Resource]) -> bytes:
     names = [META + name for name in ("ObjectMeta", "ListMeta", "Status", "DeleteOptions", "Patch")]
     for resource in resources:
         if resource.custom is not None:
-            schemas.update(_custom_schemas(resource))
-            paths.update(_paths(resource, _custom_name(resource)))
-            continue
+            schemas.update(custom_schemas(resource))
         name = definitions.by_kind().get((resource.api_version, resource.kind))
         if name is not None:
             names += [name, name + "List"]
-            paths.update(_paths(resource, name))
+        paths.update(paths_of(resource))
     document = {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.2"},
+        "info": {"title": "Kubernetes", "version": VERSION},
         "paths": paths,
         "components": {"schemas": {**_closure(names), **schemas}},
     }
@@ -260,12 +269,12 @@ class OpenApi:
         return {"paths": found}
 
     def _hash(self, group: str, version: str) -> str:
-        text = [f"1.36.2/{group}/{version}"]
-        text += [
-            json.dumps(resource.custom, sort_keys=True)
-            for resource in self._resources.in_version(group, version)
-            if resource.custom is not None
-        ]
+        # A client keeps a document of this hash for a year: what made it is a part of it.
+        text = [VERSION, metadata.version("azrunbook"), group, version]
+        for resource in self._resources.in_version(group, version):
+            if resource.custom is not None:
+                names = [resource.plural, resource.kind, resource.namespaced]
+                text.append(json.dumps([names, resource.custom], sort_keys=True))
         return hashlib.sha512("\n".join(text).encode()).hexdigest().upper()
 
     def document(self, group: str, version: str) -> tuple[bytes, str] | None:

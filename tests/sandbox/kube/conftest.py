@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from kubernetes import client, config
@@ -64,7 +65,7 @@ class Api:
 
     def run(self, coroutine):
         """Run a coroutine on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(120)
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +100,15 @@ def api_client(admin_config):
     made = config.new_client_from_config(str(admin_config))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def http(kube_api):
+    """Plain HTTP as administrator, for what the real clients hide."""
+    pair = kube_api.authority.issue_client("admin", ("system:masters",))
+    context = kube_api.authority.client_context(pair)
+    with httpx.Client(verify=context, base_url=kube_api.server.url, timeout=30) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,21 +2,39 @@
 
 import asyncio
 import json
+import resource
 import ssl
 
 import aiohttp
+import pytest
 from aiohttp import web
+
+from azrunbook.sandbox.kube import store
 
 
 def client_context(api):
     return api.authority.client_context(api.authority.issue_client("admin", ["system:masters"]))
 
 
+async def until(check):
+    while not check():  # noqa: ASYNC110 - the server has no event for a test to wait for
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def many_files():
+    """Both ends of a thousand connections are in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def create_many(api, ns, count, size=20_000):
-    resource = api.registry.resources.get("", "configmaps")
+    config_maps = api.registry.resources.get("", "configmaps")
     for number in range(count):
         body = {"metadata": {"name": f"c{number}"}, "data": {"x": "y" * size}}
-        api.registry.create(resource, ns, body)
+        api.registry.create(config_maps, ns, body)
         if not number % 50:
             await asyncio.sleep(0)
 
@@ -42,6 +60,69 @@ def test_watcher_that_never_reads_stalls_nobody(kube_api, ns):
         writer.transport.abort()
 
     kube_api.run(scenario())
+
+
+def test_watcher_that_never_reads_is_told_that_it_is_late(kube_api, ns, monkeypatch):
+    """What it has missed is not kept for it: when it reads at last, the watch ends with 410."""
+    monkeypatch.setattr(store, "HISTORY_MINIMUM", 10)
+    monkeypatch.setattr(store, "HISTORY_MAXIMUM", 20)
+    monkeypatch.setattr(store, "HISTORY_SECONDS", 0)
+    collection = kube_api.registry.store.collection("configmaps")
+
+    async def scenario():
+        context = client_context(kube_api)
+        reader, writer = await asyncio.open_connection(
+            "127.86.0.1", kube_api.server._port, ssl=context, limit=1024
+        )
+        version = kube_api.registry.store.revision
+        path = f"/api/v1/namespaces/{ns}/configmaps?watch=true&resourceVersion={version}"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: k\r\n\r\n".encode())
+        await writer.drain()
+        reader._transport.pause_reading()
+        await create_many(kube_api, ns, 600)
+        assert len(collection.history) <= 21
+        reader._transport.resume_reading()
+        text = b""
+        while b"ERROR" not in text[-2000:]:
+            text += await reader.read(65536)
+        writer.transport.abort()
+        return text
+
+    text = kube_api.run(scenario())
+    assert b"too old resource version" in text[-2000:]
+
+
+@pytest.mark.usefixtures("many_files")
+def test_thousand_watchers_are_served_and_leave_nothing(kube_api, ns):
+    """Each is told of an event; those who leave without a word are forgotten."""
+    collection = kube_api.registry.store.collection("configmaps")
+
+    async def open_one(context):
+        reader, writer = await asyncio.open_connection(
+            "127.86.0.1", kube_api.server._port, ssl=context
+        )
+        version = kube_api.registry.store.revision
+        path = f"/api/v1/namespaces/{ns}/configmaps?watch=true&resourceVersion={version}"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: k\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        return reader, writer
+
+    async def scenario():
+        context = client_context(kube_api)
+        before = len(collection._sleepers)
+        opened = []
+        for _ in range(20):
+            opened += await asyncio.gather(*[open_one(context) for _ in range(50)])
+        await until(lambda: len(collection._sleepers) >= before + 1000)
+        await create_many(kube_api, ns, 1, size=10)
+        lines = await asyncio.gather(*[reader.readuntil(b"}\n") for reader, _ in opened])
+        for _, writer in opened:
+            writer.transport.abort()
+        await until(lambda: len(collection._sleepers) <= before)
+        return lines
+
+    lines = kube_api.run(scenario())
+    assert sum(b'"ADDED"' in line for line in lines) == 1000
 
 
 def test_hundred_watchers_see_every_event(kube_api, ns):
