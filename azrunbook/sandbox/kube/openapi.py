@@ -84,7 +84,7 @@ def convert(schema: Any) -> Any:
             found[key] = value[0]
         else:
             found[key] = convert(value)
-    if "$ref" in found and len(found) > 1:
+    if isinstance(found.get("$ref"), str) and len(found) > 1:  # a property may have that name
         reference = {"$ref": found.pop("$ref")}
         return {**found, "allOf": [reference], "default": {}}
     return found
