@@ -1,4 +1,4 @@
-"""The kubelet's own HTTPS endpoint: logs, commands in containers, pods, health, what pods use.
+"""The kubelet's own HTTPS endpoint: logs, commands, port forwarding, pods, health, what pods use.
 
 Every request but ``/healthz`` needs a client certificate of the cluster's authority, as the API
 server has one.
@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from azrunbook.sandbox.node import clock, config, logs, pods, remote, usage
+from azrunbook.sandbox.node import clock, config, logs, pods, remote, tunnels, usage
 
 _WAITING_WORDS = {
     "ErrImagePull": "image can't be pulled",
@@ -48,6 +48,7 @@ class KubeletServer:
                 web.get("/containerLogs/{namespace}/{pod}/{container}", self._send_log),
                 web.get("/exec/{namespace}/{pod}/{container}", self._run_command),
                 web.get("/attach/{namespace}/{pod}/{container}", self._run_command),
+                web.get("/portForward/{namespace}/{pod}", self._forward_ports),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -107,6 +108,13 @@ class KubeletServer:
         name = where["container"]
         runner = None if worker is None else worker.runners.get(name)
         return await remote.answer(request, runner, name)
+
+    async def _forward_ports(self, request: web.Request) -> web.StreamResponse:
+        where = request.match_info
+        worker = self._find_worker(where["namespace"], where["pod"])
+        address = None if worker is None else worker.address or None
+        text = f"pod {where['pod']}_{where['namespace']} is not running"
+        return await tunnels.answer(request, address, where["pod"], text)
 
     async def _summarize(self, _request: web.Request) -> web.Response:
         """Answer as the Summary API does: CPU and memory of each container, pod and the node."""

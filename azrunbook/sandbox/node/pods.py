@@ -54,7 +54,7 @@ class PodWorker:
         # Our own last word, not the server's: a late echo of an older one must not undo it.
         self._conditions: list[config.Object] = (pod.get("status") or {}).get("conditions") or []
         self._started_at = (pod.get("status") or {}).get("startTime")
-        self._address = ""
+        self.address = ""
         self._phase = ""
         self._reason: config.Object = {}
         self._final = False
@@ -160,9 +160,9 @@ class PodWorker:
             text = "Pod sandbox changed, it will be killed and re-created."
             self._parts.events.normal(subject, "SandboxChanged", text)
         if self.pod["spec"].get("hostNetwork"):
-            self._address = node.address
+            self.address = node.address
         else:
-            self._address = self._pool.take(self.pod.get("status", {}).get("podIP", ""))
+            self.address = self._pool.take(self.pod.get("status", {}).get("podIP", ""))
         self._changed()
         while True:
             try:
@@ -194,7 +194,7 @@ class PodWorker:
                 token=token,
                 namespace=pod["metadata"]["namespace"],
             )
-        return runtime.Place(self._address, self._folder, self._logs, places, kubeconfig)
+        return runtime.Place(self.address, self._folder, self._logs, places, kubeconfig)
 
     def _find_forgiveness(self) -> Callable[[str], None] | None:
         """A pod of which nothing runs needs nothing of what it mounts."""
@@ -271,13 +271,13 @@ class PodWorker:
             "hostIPs": [{"ip": host}],
             "startTime": self._started_at,
             **self._reason,
-            **recovery.describe_addresses(self._address, self.pod),
+            **recovery.describe_addresses(self.address, self.pod),
             **recovery.describe_records(self.records, spec),
         }
 
     async def _clean_up(self) -> None:
-        if self._address and not self.pod["spec"].get("hostNetwork"):
-            self._pool.give_back(self._address)
+        if self.address and not self.pod["spec"].get("hostNetwork"):
+            self._pool.give_back(self.address)
         for folder in (self._folder, self._logs):
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
