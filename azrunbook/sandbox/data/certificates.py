@@ -1,12 +1,10 @@
-"""The names that the data services' certificates carry. Pure.
+"""The names that a flexible server's certificate carries. Pure.
 
 Azure's certificates are wildcards of the service's domains, so a virtual endpoint or a private
 link name needs no new one; so are these.
 """
 
 POSTGRES_DOMAIN = "postgres.database.azure.com"
-PREMIUM_DOMAIN = "redis.cache.windows.net"
-MANAGED_DOMAIN = "redis.azure.net"
 
 
 def name_postgres(address: str) -> list[str]:

@@ -55,7 +55,7 @@ class FlexibleServers:
         self._supervisor = supervisor
         self._check_token = check_token
         self._members: dict[str, members.Member] = {}
-        self._endpoints: dict[str, model.VirtualEndpoint] = {}
+        self._pointers: dict[str, str] = {}
         self._changing = asyncio.Lock()
 
     async def create_server(self, request: model.ServerRequest) -> None:
@@ -181,8 +181,8 @@ class FlexibleServers:
     ) -> model.Promotion:
         """Promote a replica: swap roles with its primary, or leave the set (``is_standalone``).
 
-        Virtual endpoints follow a swap. An old primary whose region is not lost comes back as a
-        replica before this returns; one that is lost does when its region is restored.
+        Names that lead to them (:meth:`point`) are swapped too. An old primary whose region is not
+        lost comes back as a replica before this returns; a lost one when its region is restored.
 
         Raises:
             DataError: not a replica that is Ready, or (planned) it cannot catch up.
@@ -202,8 +202,10 @@ class FlexibleServers:
             return report
 
     async def _swap(self, new: members.Member, old: members.Member) -> None:
-        for endpoint in self._endpoints.values():
-            endpoint.switch(old.id, new.id)
+        swapped = {old.id.lower(): new.id, new.id.lower(): old.id}
+        self._pointers = {
+            host: swapped.get(id_.lower(), id_) for host, id_ in self._pointers.items()
+        }
         for other in self._list_replicas(old):
             await other.server.stop("fast")
             await other.follow(new)
@@ -262,20 +264,18 @@ class FlexibleServers:
     def _list_replicas(self, member: members.Member) -> list[members.Member]:
         return [one for one in self._members.values() if one.source is member]
 
-    def set_virtual_endpoint(self, name: str, writer_id: str, reader_id: str | None) -> None:
-        """Let ``<name>.writer.…`` and ``<name>.reader.…`` lead to these servers."""
-        self._get(writer_id)
-        if reader_id is not None:
-            self._get(reader_id)
-        self._endpoints[name.lower()] = model.VirtualEndpoint(name, writer_id, reader_id)
+    def point(self, host: str, id_: str | None) -> None:
+        """Let a virtual endpoint's name lead to a server; None: to none any more.
 
-    def delete_virtual_endpoint(self, name: str) -> None:
-        """Take the two names away."""
-        self._endpoints.pop(name.lower(), None)
+        A promotion that swaps two servers swaps the names that lead to them.
 
-    def list_virtual_endpoints(self) -> list[model.VirtualEndpoint]:
-        """Return the virtual endpoints as they lead now."""
-        return [*self._endpoints.values()]
+        Raises:
+            DataError: there is no server of this id.
+        """
+        if id_ is None:
+            self._pointers.pop(host, None)
+        else:
+            self._pointers[host] = self._get(id_).id
 
     def list_names(self) -> dict[str, str]:
         """Return the address of each public host name: servers, and virtual endpoints."""
@@ -283,11 +283,9 @@ class FlexibleServers:
             f"{one.name}.{certificates.POSTGRES_DOMAIN}": one.front.address
             for one in self._members.values()
         }
-        for endpoint in self._endpoints.values():
-            for part, id_ in (("writer", endpoint.writer_id), ("reader", endpoint.reader_id)):
-                if id_ is not None and id_.lower() in self._members:
-                    name = f"{endpoint.name}.{part}.{certificates.POSTGRES_DOMAIN}"
-                    names[name] = self._members[id_.lower()].front.address
+        for host, id_ in self._pointers.items():
+            if id_.lower() in self._members:
+                names[host] = self._members[id_.lower()].front.address
         return names
 
     def delay_replication(self, replica_id: str, seconds: float) -> None:

@@ -77,17 +77,3 @@ class Promotion:
     lost_bytes: int | None
     committed_at: float | None
     seconds: float
-
-
-@dataclass
-class VirtualEndpoint:
-    """A pair of names that follow a promotion: the writer, and a reader."""
-
-    name: str
-    writer_id: str
-    reader_id: str | None
-
-    def switch(self, old_id: str, new_id: str) -> None:
-        """Swap writer and reader, if the promotion was between this endpoint's servers."""
-        if self.writer_id.lower() == old_id.lower():
-            self.writer_id, self.reader_id = new_id, old_id

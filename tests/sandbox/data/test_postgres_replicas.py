@@ -19,7 +19,8 @@ async def pair(estate):
     estate.east = await estate.create()
     await estate.run("create table visits (id int)")
     estate.west = await estate.replicate(estate.east)
-    estate.servers.set_virtual_endpoint("app", estate.east, estate.west)
+    estate.servers.point(WRITER, estate.east)
+    estate.servers.point(READER, estate.west)
     return estate
 
 
