@@ -3,7 +3,8 @@
 Law: as `openapi`: generated from the definitions, kept until the resource table changes. Such
 clients look for a kind's definition by its `x-kubernetes-group-version-kind`, and in the paths
 for the query parameters of its operations; request and response bodies are left out of the paths.
-The real server's favourite form, protobuf, is not spoken: JSON to those who take it.
+The real server's favourite form, protobuf, is not spoken: JSON to those who take it, nothing to
+the others.
 """
 
 import gzip

@@ -120,9 +120,13 @@ class Plain:
         return _compressed(request, body, etag, headers)
 
     def _open_api_v2(self, request: web.BaseRequest) -> web.Response:
-        form = negotiation.negotiate(request.headers.get("Accept", ""))
+        """404 to those who read protobuf only: they go on without it, but fail when refused."""
+        try:
+            form = negotiation.negotiate(request.headers.get("Accept", ""))
+        except errors.StatusError:
+            return unknown(request)
         if form.media_type != negotiation.JSON:
-            raise errors.not_acceptable((negotiation.JSON,))
+            return unknown(request)
         return _compressed(request, *self._openapi_v2.document(), {})
 
 
