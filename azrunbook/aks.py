@@ -51,6 +51,17 @@ class KubernetesVersion:
     is_preview: bool
 
 
+@dataclass(frozen=True)
+class NodePool:
+    """A node pool as Azure has it; ``is_autoscaled``: the cluster autoscaler owns its count."""
+
+    name: str
+    count: int
+    vm_size: str
+    is_autoscaled: bool
+    body: Mapping[str, Any] = field(repr=False)
+
+
 class ManagedClusters:
     """The managed clusters of one subscription; arguments as :class:`azrunbook.arm.ArmClient`."""
 
@@ -210,6 +221,56 @@ class ManagedClusters:
         """Stop a cluster and wait until it is; ``timeout`` in seconds."""
         poller = self.begin_stop(resource_group, name, patience=timeout, progress=progress)
         self.wait(poller, what=f"stop cluster {name}", timeout=timeout, progress=progress)
+
+    def get_pool(self, resource_group: str, cluster: str, pool: str) -> NodePool:
+        """Read a node pool.
+
+        Raises:
+            NotFoundError: it does not exist.
+        """
+        with operations.Explained(f"read node pool {pool} of {cluster}"):
+            found = self._client.agent_pools.get(resource_group, cluster, pool).as_dict()
+        properties = found.get("properties") or {}
+        return NodePool(
+            name=found["name"],
+            count=properties["count"],
+            vm_size=properties["vmSize"],
+            is_autoscaled=bool(properties.get("enableAutoScaling")),
+            body=found,
+        )
+
+    def scale_pool(
+        self,
+        resource_group: str,
+        cluster: str,
+        pool: str,
+        count: int,
+        *,
+        timeout: float,
+        progress: operations.Tell | None = None,
+    ) -> None:
+        """Give a node pool so many nodes and wait until Azure has; ``timeout`` in seconds.
+
+        All else that the pool is stays as Azure has it.
+        """
+        found = self.get_pool(resource_group, cluster, pool)
+        if found.count == count:
+            return
+        properties = {**found.body["properties"], "count": count}
+        what = f"scale node pool {pool} of {cluster} to {count}"
+        poller = self._begin(
+            functools.partial(
+                self._client.agent_pools.begin_create_or_update,
+                resource_group,
+                cluster,
+                pool,
+                {"properties": properties},
+            ),
+            what,
+            timeout,
+            progress,
+        )
+        self.wait(poller, what=what, timeout=timeout, progress=progress)
 
     def wait(
         self,

@@ -23,7 +23,7 @@ from azrunbook import binaries, connection, errors, estate, resources, secrets
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-    from azrunbook import aks, arm, front_door, images, releases, traffic, workloads
+    from azrunbook import aks, arm, front_door, images, nodes, releases, traffic, workloads
 
 _SUBSCRIPTIONS_API = "2022-12-01"
 _CLUSTER_TYPE = "/providers/microsoft.containerservice/managedclusters/"
@@ -62,6 +62,7 @@ class RegionClients:
     kubeconfig: Path
     releases: "releases.Releases"
     workloads: "workloads.Workloads"
+    nodes: "nodes.Nodes"
 
 
 class Clients:
@@ -158,15 +159,17 @@ class Clients:
         """
         name, declared = self.estate.get_region(role)
         if name not in self._regions:
-            from azrunbook import releases, workloads
+            from azrunbook import kube_api, nodes, releases, workloads
 
             text = self.clusters.get_credentials(declared.resource_group, self.estate.cluster.name)
             path = self._keep_kubeconfig(name, text)
             context = _read_kubeconfig(text)
+            api = kube_api.KubeApi(path, context)
             self._regions[name] = RegionClients(
                 kubeconfig=path,
                 releases=releases.Releases(path, context, binaries.require("helm").path),
-                workloads=workloads.Workloads(path, context),
+                workloads=workloads.Workloads(api),
+                nodes=nodes.Nodes(api),
             )
         return self._regions[name]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from azrunbook import availability
 
 # Told apart by people who see colours differently (Okabe and Ito's palette).
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#000000")
 _FAILED = "#d55e00"
 _CHARACTERS_ACROSS = 110  # of a mark's name, over the width of the axes
 _STEP_POINTS = 10
@@ -57,7 +57,7 @@ def plot_traffic(
         axes.spines[["top", "right"]].set_visible(False)
         for mark in marks:
             axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
-    _name_marks(served, marks, start, seconds=samples[-1].at - start)
+    name_marks(served, marks, start, seconds=samples[-1].at - start)
     latency.set_xlabel("seconds since the first request")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     text = io.StringIO()
@@ -65,10 +65,13 @@ def plot_traffic(
     return Svg(text.getvalue())
 
 
-def _name_marks(
+def name_marks(
     axes: Axes, marks: Sequence[availability.Mark], start: float, *, seconds: float
 ) -> None:
-    """Write each event above its line, a step higher where it would cover the one before."""
+    """Write each event above its line, a step higher where it would cover the one before.
+
+    ``seconds``: how long the axis is.
+    """
     taken: list[float] = []  # per step, the second up to which it is written on
     for mark in sorted(marks, key=lambda one: one.at):
         at = mark.at - start

@@ -146,10 +146,20 @@ class Releases:
         values: Mapping[str, Any],
         *,
         timeout: float,
+        takes_over: bool = False,
     ) -> Release:
         """Release a chart and wait until it is rolled out; takes itself back when it fails.
 
-        Makes the namespace. ``timeout`` in seconds is for the rollout.
+        Makes the namespace.
+
+        Args:
+            name: of the release.
+            namespace: of the release.
+            chart: a folder or archive.
+            values: the whole values.
+            timeout: for the rollout, in seconds.
+            takes_over: put fields back that others have changed since. Helm 3 always does; Helm 4
+                refuses unless told, because another manager owns them.
 
         Raises:
             CommandError: helm failed; what it had changed is rolled back (or uninstalled).
@@ -168,6 +178,7 @@ class Releases:
                 # The flag has another name in Helm 4; pyhelm3 warns of the other one.
                 atomic=self._is_helm_3,
                 rollback_on_failure=not self._is_helm_3,
+                **({} if self._is_helm_3 else {"force_conflicts": takes_over}),
             )
 
         self._run(f"release {name}", release, timeout + _GRACE_SECONDS)

@@ -1,20 +1,15 @@
-"""What runs in one cluster: nodes, deployments, pods, ingress; read through the kubernetes client.
+"""What runs in one cluster: nodes, deployments, pods, ingress.
 
-Reads from the API server of one kubeconfig context and changes nothing. Every request has a
-timeout, because the client would wait for ever on a cluster that is gone, and waiting polls
-instead of watching, because a watch that was cut off does not notice.
+Reads from one API server; the one thing it changes is how many replicas a deployment has. Waiting
+polls instead of watching, because a watch that was cut off does not notice.
 """
 
-import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from azrunbook import errors, wait
+from azrunbook import errors, kube_api, wait
 
-_CONNECT_SECONDS, _READ_SECONDS = 5, 20
 _LOOK_SECONDS = 0.3
 # Written by Helm itself; the label of the same meaning is up to the chart (the official Traefik
 # chart adds the namespace to it).
@@ -22,11 +17,6 @@ _RELEASE_ANNOTATION = "meta.helm.sh/release-name"
 _RELEASE_LABEL = "app.kubernetes.io/instance"
 _POOL_LABELS = ("kubernetes.azure.com/agentpool", "agentpool")
 _ZONE_LABEL = "topology.kubernetes.io/zone"
-_OK = 200
-_NOT_FOUND = 404
-# What Python reads as: this module cannot be imported.
-_NOT_THERE: Any = None
-_REFUSED = frozenset({401, 403})
 
 
 @dataclass(frozen=True)
@@ -69,28 +59,23 @@ class Pod:
     images: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Autoscaler:
+    """A HorizontalPodAutoscaler: replicas wanted now, CPU in percent of what is requested."""
+
+    least: int
+    most: int
+    desired: int
+    cpu_percent: int | None
+    cpu_target_percent: int
+
+
 class Workloads:
-    """Reads one cluster.
+    """Reads one cluster."""
 
-    Args:
-        kubeconfig: file with the context; the client keeps certificates it unpacks beside it.
-    """
-
-    def __init__(self, kubeconfig: Path, context: str) -> None:
-        client, config = _import_kubernetes()
-        configuration = client.Configuration()
-        config.load_kube_config(
-            str(kubeconfig),
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
-            temp_file_path=str(kubeconfig.parent),
-        )
-        self._context = context
-        self._api: Any = client.ApiClient(configuration)
-
-    def close(self) -> None:
-        self._api.close()
+    def __init__(self, api: kube_api.KubeApi) -> None:
+        self._context = api.context
+        self._api = api
 
     def get_version(self) -> str:
         """Ask the API server for its version: ``v1.36.2``.
@@ -98,19 +83,19 @@ class Workloads:
         Raises:
             ConnectError: it does not answer.
         """
-        return str(self._ask("version", "/version")["gitVersion"])
+        return str(self._api.get("version", "/version")["gitVersion"])
 
     def list_nodes(self) -> tuple[Node, ...]:
-        found = self._ask("nodes", "/api/v1/nodes")
+        found = self._api.get("nodes", "/api/v1/nodes")
         return tuple(map(_describe_node, found["items"]))
 
     def list_namespaces(self) -> tuple[str, ...]:
-        found = self._ask("namespaces", "/api/v1/namespaces")
+        found = self._api.get("namespaces", "/api/v1/namespaces")
         return tuple(one["metadata"]["name"] for one in found["items"])
 
     def list_deployments(self, namespace: str, *, release: str) -> tuple[Deployment, ...]:
         """List the deployments of a Helm release."""
-        found = self._ask(
+        found = self._api.get(
             f"deployments of {release}",
             f"/apis/apps/v1/namespaces/{namespace}/deployments",
             labels="app.kubernetes.io/managed-by=Helm",
@@ -121,17 +106,40 @@ class Workloads:
             if one["metadata"].get("annotations", {}).get(_RELEASE_ANNOTATION) == release
         )
 
+    def scale(self, namespace: str, deployment: str, replicas: int) -> None:
+        """Set a deployment's replicas as ``kubectl scale`` does; nothing else knows of it.
+
+        Raises:
+            NotFoundError: no such deployment.
+        """
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}/scale"
+        self._api.send(
+            "PATCH",
+            f"scale of {deployment}",
+            path,
+            {"fieldManager": "kubectl-scale"},
+            {"spec": {"replicas": replicas}},
+            media_type="application/merge-patch+json",
+        )
+
     def list_pods(self, namespace: str, *, release: str = "") -> tuple[Pod, ...]:
         """List a namespace's pods; of one release, if its chart labels them as most charts do."""
-        found = self._ask(
+        found = self._api.get(
             f"pods of {release or namespace}",
             f"/api/v1/namespaces/{namespace}/pods",
             labels=f"{_RELEASE_LABEL}={release}" if release else "",
         )
         return tuple(map(_describe_pod, found["items"]))
 
+    def find_autoscaler(self, namespace: str, name: str) -> Autoscaler | None:
+        path = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/{name}"
+        try:
+            return _describe_autoscaler(self._api.get(f"autoscaler {name}", path))
+        except errors.NotFoundError:
+            return None
+
     def list_ingress_classes(self) -> tuple[str, ...]:
-        found = self._ask("ingress classes", "/apis/networking.k8s.io/v1/ingressclasses")
+        found = self._api.get("ingress classes", "/apis/networking.k8s.io/v1/ingressclasses")
         return tuple(one["metadata"]["name"] for one in found["items"])
 
     def find_load_balancer_address(self, namespace: str, service: str) -> str:
@@ -140,7 +148,7 @@ class Workloads:
         Raises:
             NotFoundError: no such service.
         """
-        found = self._ask(
+        found = self._api.get(
             f"service {service}", f"/api/v1/namespaces/{namespace}/services/{service}"
         )
         given = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
@@ -207,61 +215,6 @@ class Workloads:
             tolerant, what=what, timeout=timeout, interval=_LOOK_SECONDS, progress=progress
         )
 
-    def _ask(self, what: str, path: str, *, labels: str = "") -> Any:
-        """Send one GET and return its JSON.
-
-        Not through the client's typed calls: loading their models takes longer than a rollout.
-
-        Raises:
-            NotFoundError: 404.
-            ConnectError: no answer, or the credential is refused.
-            StepError: any other refusal.
-        """
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
-
-        request = self._api.param_serialize(
-            "GET",
-            path,
-            query_params=[("labelSelector", labels)] if labels else None,
-            header_params={"Accept": "application/json"},
-            auth_settings=["BearerToken"],
-        )
-        try:
-            answer = self._api.call_api(
-                *request, _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS)
-            )
-            body = json.loads(answer.read())
-        except (ApiException, HTTPError, OSError, ValueError) as error:
-            raise errors.ConnectError(
-                f"{what} in {self._context}: the cluster does not answer "
-                f"({type(error).__name__}). Is it stopped?"
-            ) from error
-        if answer.status == _OK:
-            return body
-        message = f"{what} in {self._context}: {answer.status} {body.get('message', '')}"
-        if answer.status == _NOT_FOUND:
-            raise errors.NotFoundError(message)
-        if answer.status in _REFUSED:
-            raise errors.ConnectError(
-                f"{message}. Fetch the cluster's credentials again by reconnecting."
-            )
-        raise errors.StepError(message)
-
-
-def _import_kubernetes() -> tuple[Any, Any]:
-    """Import the client without the validator that it takes along when one is installed.
-
-    That one belongs to the sandbox, costs more than a second to load, and is not used here.
-    """
-    blocked = sys.modules.setdefault("kubernetes_validate", _NOT_THERE) is _NOT_THERE
-    try:
-        from kubernetes import client, config
-    finally:
-        if blocked:
-            sys.modules.pop("kubernetes_validate", None)
-    return client, config
-
 
 def _describe_node(body: Mapping[str, Any]) -> Node:
     labels = body["metadata"].get("labels") or {}
@@ -287,6 +240,23 @@ def _describe_deployment(body: Mapping[str, Any]) -> Deployment:
         is_ready=is_seen
         and updated == wanted == status.get("replicas", 0)
         and status.get("availableReplicas", 0) == wanted,
+    )
+
+
+def _describe_autoscaler(body: Mapping[str, Any]) -> Autoscaler:
+    spec, status = body["spec"], body.get("status") or {}
+
+    def read_cpu(metrics: Any, field: str) -> int | None:
+        found = [one["resource"] for one in metrics or () if one["type"] == "Resource"]
+        cpu = [one[field] for one in found if one["name"] == "cpu"]
+        return next((one.get("averageUtilization") for one in cpu), None)
+
+    return Autoscaler(
+        least=spec.get("minReplicas", 1),
+        most=spec["maxReplicas"],
+        desired=status.get("desiredReplicas", 0),
+        cpu_percent=read_cpu(status.get("currentMetrics"), "current"),
+        cpu_target_percent=read_cpu(spec.get("metrics"), "target") or 0,
     )
 
 

@@ -17,6 +17,8 @@ _PROCEDURES = (
     "01_provision_estate",
     "02_roll_out_ingress",
     "03_release_app",
+    "04_upgrade_and_roll_back_app",
+    "05_scale",
     "06_fail_over_region",
     "07_fail_back_region",
     "09_tear_down_estate",
@@ -27,7 +29,7 @@ _EXTRA = {"09_tear_down_estate": {"confirm": _ENVIRONMENT}}
 def demo(
     reports: Annotated[Path | None, typer.Option(help="Folder of all reports.")] = None,
 ) -> None:
-    """Provision, release, fail over, fail back and tear down, on a local Azure.
+    """Provision, release, upgrade, scale, fail over and back, and tear down, on a local Azure.
 
     Uses a sandbox of its own, beside one that a person may have up, and takes it down at the end.
 

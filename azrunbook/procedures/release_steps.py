@@ -190,8 +190,13 @@ def check_ready_for_release(clients: connect.Clients) -> list[checks.CheckResult
     return list(clients.for_each(look, list(clients.estate.regions)))
 
 
-def release(clients: connect.Clients, progress: actions.Progress, spec: Spec) -> str:
-    """Repair what a killed client left, then install or upgrade and wait for the rollout."""
+def release(
+    clients: connect.Clients, progress: actions.Progress, spec: Spec, *, takes_over: bool = False
+) -> str:
+    """Repair what a killed client left, then install or upgrade and wait for the rollout.
+
+    ``takes_over``: also of what others have changed since; see :mod:`azrunbook.releases`.
+    """
     region = clients.region(spec.role)
     repaired = region.releases.repair_pending(spec.name, spec.namespace)
     if repaired:
@@ -204,6 +209,7 @@ def release(clients: connect.Clients, progress: actions.Progress, spec: Spec) ->
             spec.values,
             # Helm takes its change back when its own deadline passes, and needs time for that.
             timeout=progress.remaining_seconds * _SHARE_OF_HELM,
+            takes_over=takes_over,
         )
     return f"revision {revision.revision}" + (f"; before that {repaired}" if repaired else "")
 

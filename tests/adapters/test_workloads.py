@@ -6,7 +6,7 @@ import threading
 import pytest
 import yaml
 
-from azrunbook import errors, workloads
+from azrunbook import errors, kube_api, workloads
 
 NAMESPACE = "default"
 LABELS = {"app.kubernetes.io/instance": "shop"}
@@ -14,10 +14,9 @@ LABELS = {"app.kubernetes.io/instance": "shop"}
 
 @pytest.fixture
 def here(kube_cluster):
-    with contextlib.closing(
-        workloads.Workloads(kube_cluster.kubeconfig, kube_cluster.context)
-    ) as found:
-        yield found
+    api = kube_api.KubeApi(kube_cluster.kubeconfig, kube_cluster.context)
+    with contextlib.closing(api):
+        yield workloads.Workloads(api)
 
 
 @pytest.fixture
@@ -205,6 +204,6 @@ def test_a_credential_that_the_cluster_does_not_know_is_said_so(kube_cluster, tm
     config = yaml.safe_load(kube_cluster.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": "of-somebody-else"}
     (folder / "kubeconfig").write_text(yaml.safe_dump(config))
-    stranger = workloads.Workloads(folder / "kubeconfig", kube_cluster.context)
+    stranger = kube_api.KubeApi(folder / "kubeconfig", kube_cluster.context)
     with contextlib.closing(stranger), pytest.raises(errors.ConnectError, match="401"):
-        stranger.list_nodes()
+        workloads.Workloads(stranger).list_nodes()

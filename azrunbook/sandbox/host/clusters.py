@@ -17,9 +17,13 @@ from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.arm import backends
 from azrunbook.sandbox.host import addons, addresses, grants, machines, metrics
 from azrunbook.sandbox.kube import cluster as kube_cluster
+from azrunbook.sandbox.kube.controllers import assembly
 from azrunbook.sandbox.node import agent, api as node_api, config as node_config, images, proxy
 
 _LOG = logging.getLogger(__name__)
+# The controller manager's --horizontal-pod-autoscaler-sync-period, 15 s by default: like Azure's
+# operations, a rehearsal's autoscaler keeps its ways and takes a third of the time.
+_AUTOSCALER_SECONDS = 5.0
 _ADMIN_GROUP = "system:masters"
 _DNS_LABEL = "service.beta.kubernetes.io/azure-dns-label-name"
 
@@ -78,6 +82,7 @@ class Clusters:
             port=addresses.API_SERVER_PORT,
             service_addresses=block.services,
             load_balancer_addresses=block.load_balancers,
+            timing=assembly.Timing(autoscaler_period_seconds=_AUTOSCALER_SECONDS),
         )
         agents: dict[str, agent.NodeAgent] = {}
         source = metrics.AgentMetrics(agents)
