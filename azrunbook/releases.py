@@ -1,23 +1,19 @@
 """Helm releases of one cluster: read, preview, install, roll back, repair what a kill left.
 
-A synchronous face over pyhelm3, whose coroutines run on one background loop per process (a
-notebook's own loop is taken). Starts helm, which talks to the cluster of one kubeconfig context.
-The kubeconfig stays in its file and values go by stdin, so nothing secret is on a command line;
-pyhelm3's ``kubetoken`` and ``disable_validation`` are not used (one shows, the other breaks).
+A synchronous face over pyhelm3, by :mod:`azrunbook.helm_process`. Starts helm, which talks to the
+cluster of one kubeconfig context. The kubeconfig stays in its file and values go by stdin, so
+nothing secret is on a command line; pyhelm3's ``kubetoken`` and ``disable_validation`` are not
+used (one shows, the other breaks).
 """
 
-import asyncio
-import contextlib
-import functools
 import json
 import re
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from azrunbook import binaries, errors, manifests, plan, wait
+from azrunbook import binaries, errors, helm_process, manifests, plan, wait
 
 _T = TypeVar("_T")
 PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
@@ -25,7 +21,6 @@ _CHART = re.compile(r"(?P<name>.+)-(?P<version>v?\d+\.\d+\.\d+.*)")
 _HISTORY_KEPT = 10
 _QUICK_SECONDS = 60.0
 _GRACE_SECONDS = 30.0  # beyond helm's own timeout, for a helm that does not end by itself
-_STOPPED_SECONDS = 3.0
 _PATIENCE_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 
@@ -62,7 +57,7 @@ class Releases:
 
         self._arguments = ["--kubeconfig", str(kubeconfig), "--kube-context", context]
         self._helm = str(helm)
-        self._command = _make_command(
+        self._command = helm_process.make_command(
             executable=str(helm),
             history_max_revisions=_HISTORY_KEPT,
             kubeconfig=kubeconfig,
@@ -295,7 +290,7 @@ class Releases:
         from pyhelm3 import errors as helm_errors
 
         try:
-            return _Portal.get().call(act, timeout)
+            return helm_process.Portal.get().call(act, timeout)
         except helm_errors.ReleaseNotFoundError as error:
             raise errors.NotFoundError(f"{what}: helm knows no such release") from error
         except helm_errors.Error as error:
@@ -326,83 +321,3 @@ def _describe(body: Mapping[str, Any]) -> Release:
 
 def _as_duration(seconds: float) -> str:
     return f"{max(1, round(seconds))}s"
-
-
-def _make_command(**options: Any) -> Any:
-    """A pyhelm3 command that starts helm itself.
-
-    pyhelm3 starts it below a shell, and ends only the shell when it is cancelled: helm would go on,
-    and the caller would wait for it. Typed errors are told apart as far as this module needs it.
-    """
-    import pyhelm3
-    from pyhelm3 import errors as helm_errors
-
-    class Command(pyhelm3.Command):  # type: ignore[misc] # pyhelm3 is not typed
-        async def run(self, command: Sequence[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - pyhelm3's name
-            target = ["--kubeconfig", self._kubeconfig, "--kube-context", self._kubecontext]
-            process = await asyncio.create_subprocess_exec(
-                *map(str, [self._executable, *command, *target]),
-                stdin=asyncio.subprocess.DEVNULL if input is None else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            try:
-                stdout, stderr = await process.communicate(input)
-            except asyncio.CancelledError:
-                await _end(process)
-                raise
-            if process.returncode == 0:
-                return stdout
-            is_missing = b"release: not found" in stderr
-            kind = helm_errors.ReleaseNotFoundError if is_missing else helm_errors.Error
-            raise kind(process.returncode, stdout, stderr)
-
-    return Command(**options)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Let helm write down what became of the release, else (it may not listen) kill it.
-
-    What a kill leaves pending is repaired before the next release.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-        try:
-            async with asyncio.timeout(_STOPPED_SECONDS):
-                await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.communicate()
-
-
-class _Portal:
-    """An event loop on a thread of its own, for the coroutines of pyhelm3."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="helm", daemon=True).start()
-
-    @staticmethod
-    @functools.cache
-    def get() -> "_Portal":
-        return _Portal()
-
-    def call(self, act: Callable[[], Awaitable[_T]], timeout: float) -> _T:
-        """Run to the end; when interrupted, stop helm and wait until it has cleaned up."""
-        ended = threading.Event()
-
-        async def guarded() -> _T:
-            try:
-                async with asyncio.timeout(timeout):
-                    return await act()
-            finally:
-                ended.set()
-
-        running: Coroutine[Any, Any, _T] = guarded()
-        future = asyncio.run_coroutine_threadsafe(running, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            if future.cancel():
-                ended.wait(2 * _STOPPED_SECONDS)
-            raise
