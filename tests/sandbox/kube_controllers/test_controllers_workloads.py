@@ -241,6 +241,29 @@ async def test_cron_job_makes_a_job_when_due(world):
     assert found["metadata"]["name"] == f"tick-{int(scheduled.timestamp()) // 60}"
 
 
+async def test_forbidden_run_is_made_up_for_when_the_running_job_ends(world):
+    """With Forbid a due Job waits for the one that runs, and only the last missed one is made."""
+    spec = {"schedule": "* * * * *", "concurrencyPolicy": "Forbid", "suspend": True}
+    world.make("cronjobs", "tick", spec={**spec, "jobTemplate": {"spec": job_template(world)}})
+    early = times.stamp(times.now() - dt.timedelta(minutes=3))
+    world.patch("cronjobs", "tick", {"status": {"lastScheduleTime": early}}, subresource="status")
+    world.patch("cronjobs", "tick", {"spec": {"suspend": False}})
+    (first,) = await world.until(lambda: world.list("jobs"))
+    await world.settle()
+    world.patch("cronjobs", "tick", {"status": {"lastScheduleTime": early}}, subresource="status")
+    await world.until(lambda: world.events("JobAlreadyActive"))
+    assert len(world.list("jobs")) == 1
+    world.delete("jobs", first["metadata"]["name"], propagationPolicy="Background")
+    await world.until(
+        lambda: (
+            [o["metadata"]["uid"] for o in world.list("jobs")]
+            not in ([], [first["metadata"]["uid"]])
+        )
+    )
+    assert len(world.list("jobs")) == 1
+    assert world.events("MissingJob")
+
+
 def autoscaler(world, **spec):
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}

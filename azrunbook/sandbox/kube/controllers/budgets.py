@@ -15,6 +15,8 @@ Object = dict[str, Any]
 
 DISRUPTED_SECONDS = 120  # how long an evicted pod counts as going although it is still there
 
+_COUNTS = ("currentHealthy", "desiredHealthy", "expectedPods")
+
 
 def needs_scale(budget: Object) -> bool:
     """Whether the budget depends on how many pods their controllers want."""
@@ -62,6 +64,29 @@ def plan_status(
         "conditions": conditions.replaced(found, made),
     }
     return {**status, "disruptedPods": disrupted} if disrupted else status
+
+
+def plan_failed_status(budget: Object, why: str, *, at: dt.datetime) -> Object:
+    """The status of a budget that cannot be computed: nothing may go, and why."""
+    status = dict(budget.get("status") or {})
+    made = conditions.condition(
+        "DisruptionAllowed",
+        False,
+        at=times.stamp(at),
+        reason="SyncFailed",
+        message=why,
+        observedGeneration=status.get("observedGeneration", 0),
+    )
+    numbers = {name: status.get(name, 0) for name in _COUNTS}
+    found = conditions.replaced(status.get("conditions"), made)
+    return {**status, **numbers, "disruptionsAllowed": 0, "conditions": found}
+
+
+def seconds_to_overdue(status: Object, *, at: dt.datetime) -> float | None:
+    """When the first eviction that was granted stops being believed; None if none is open."""
+    granted = (status.get("disruptedPods") or {}).values()
+    waits = (moments.seconds_until(one, plus_seconds=DISRUPTED_SECONDS, at=at) for one in granted)
+    return min((max(0.0, wait) for wait in waits), default=None)
 
 
 def _still_going(budget: Object, selected: Sequence[Object], at: dt.datetime) -> dict[str, str]:

@@ -4,6 +4,8 @@ Law: a schedule's arithmetic is schedules.py's. Between two instants nothing run
 asks to be called again when the next one is due.
 """
 
+import datetime as dt
+import zoneinfo
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -37,10 +39,35 @@ class CronJobController:
         jobs = self._owned(cron)
         status = self._observed(cron, jobs)
         self._trim(cron, jobs)
-        if not cron["spec"].get("suspend"):
-            status = self._start_due(cron, status)
+        schedule = None if cron["spec"].get("suspend") else self._schedule(cron)
+        failure: errors.StatusError | None = None
+        if schedule is not None and (due := self._find_due(cron, schedule)) is not None:
+            try:
+                status = self._start_due(cron, status, due)
+            except errors.StatusError as error:
+                failure = error
         self._cluster.write_status(self._cron_jobs, cron, status)
-        return None if cron["spec"].get("suspend") else self._seconds_to_next(cron)
+        if failure is not None:
+            raise failure
+        if schedule is None:
+            return None
+        return self._seconds_to_next({**cron, "status": status}, schedule)
+
+    def _schedule(self, cron: Object) -> schedules.Schedule | None:
+        """The schedule; None, and an event, if it or its time zone means nothing."""
+        text, zone = cron["spec"]["schedule"], cron["spec"].get("timeZone")
+        try:
+            zoneinfo.ZoneInfo(zone or "UTC")
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+            message = f'invalid timeZone: "{zone}": {error}'
+            self._tell(cron, "UnknownTimeZone", message, is_warning=True)
+            return None
+        try:
+            return schedules.parse(text)
+        except ValueError as error:
+            message = f'unparseable schedule: "{text}" : {error}'
+            self._tell(cron, "UnparseableSchedule", message, is_warning=True)
+            return None
 
     def _owned(self, cron: Object) -> list[Object]:
         listed = self._cluster.registry.list(self._jobs, cron["metadata"]["namespace"])
@@ -49,33 +76,48 @@ class CronJobController:
     def _observed(self, cron: Object, jobs: Iterable[Object]) -> Object:
         """The status with the Jobs that run now, and the end of those that no longer do."""
         status = dict(cron.get("status") or {})
-        before = {one["uid"] for one in status.get("active") or ()}
-        running = [one for one in jobs if job.ending_of(one) is None]
+        before = {one["uid"]: one["name"] for one in status.get("active") or ()}
+        running = []
         for one in jobs:
+            name, known = one["metadata"]["name"], one["metadata"]["uid"] in before
+            before.pop(one["metadata"]["uid"], None)
             ending = job.ending_of(one)
             if ending is None:
+                running.append(one)
+                if not known:
+                    message = f"Saw a job that the controller did not create or forgot: {name}"
+                    self._tell(cron, "UnexpectedJob", message, is_warning=True)
                 continue
-            if one["metadata"]["uid"] in before:
-                name = one["metadata"]["name"]
+            if known:
                 message = f"Saw completed job: {name}, condition: {ending['type']}"
                 self._tell(cron, "SawCompletedJob", message)
             if ending["type"] == "Complete":
                 last = status.get("lastSuccessfulTime", "")
-                status["lastSuccessfulTime"] = max(last, ending["lastTransitionTime"])
+                status["lastSuccessfulTime"] = max(last, one["status"]["completionTime"])
+        for name in before.values():
+            self._tell(cron, "MissingJob", f"Active job went missing: {name}")
         status.pop("active", None)
         if running:
             status["active"] = [_reference(one) for one in running]
         return status
 
-    def _start_due(self, cron: Object, status: Object) -> Object:
-        spec, now = cron["spec"], self._cluster.clock()
-        since = times.parse(status.get("lastScheduleTime") or cron["metadata"]["creationTimestamp"])
-        schedule, zone = schedules.parse(spec["schedule"]), spec.get("timeZone")
-        due = schedules.due_between(schedule, since, now, zone)
-        limit = spec.get("startingDeadlineSeconds")
-        if due is None or (limit is not None and (now - due).total_seconds() > limit):
-            return status
-        policy = spec.get("concurrencyPolicy", "Allow")
+    def _find_due(self, cron: Object, schedule: schedules.Schedule) -> dt.datetime | None:
+        """The instant whose Job is due now: the last one missed, unless it is too late for it."""
+        spec, now, zone = cron["spec"], self._cluster.clock(), cron["spec"].get("timeZone")
+        since, limit = _since(cron), spec.get("startingDeadlineSeconds")
+        if limit is not None:
+            since = max(since, now - dt.timedelta(seconds=limit))
+        due = schedules.last_until(schedule, since, now, zone)
+        if due is not None and schedules.has_missed_many(schedule, since, now, zone):
+            message = (
+                "too many missed start times. Set or decrease .spec.startingDeadlineSeconds "
+                "or check clock skew"
+            )
+            self._tell(cron, "TooManyMissedTimes", message, is_warning=True)
+        return due
+
+    def _start_due(self, cron: Object, status: Object, due: dt.datetime) -> Object:
+        policy = cron["spec"].get("concurrencyPolicy", "Allow")
         if policy == "Forbid" and status.get("active"):
             message = (
                 "Not starting job because prior execution is running "
@@ -112,6 +154,8 @@ class CronJobController:
         except errors.StatusError as error:
             if error.reason == "AlreadyExists":
                 return None
+            message = f"Error creating job: {error}"
+            self._tell(cron, "FailedCreate", message, is_warning=True)
             raise
         self._tell(cron, "SuccessfulCreate", f"Created job {created['metadata']['name']}")
         return created
@@ -138,14 +182,23 @@ class CronJobController:
                 self._cluster.delete(self._jobs, old, {"propagationPolicy": "Background"})
                 self._tell(cron, "SuccessfulDelete", f"Deleted job {old['metadata']['name']}")
 
-    def _seconds_to_next(self, cron: Object) -> float | None:
-        now = self._cluster.clock()
-        schedule = schedules.parse(cron["spec"]["schedule"])
-        at = schedules.next_after(schedule, now, cron["spec"].get("timeZone"))
-        return None if at is None else (at - now).total_seconds()
+    def _seconds_to_next(self, cron: Object, schedule: schedules.Schedule) -> float | None:
+        now, zone = self._cluster.clock(), cron["spec"].get("timeZone")
+        base = schedules.last_until(schedule, _since(cron), now, zone) or _since(cron)
+        start = base if schedule.every_seconds else now
+        at = schedules.next_after(schedule, start, zone)
+        return None if at is None else max(0.0, (at - now).total_seconds())
 
-    def _tell(self, cron: Object, reason: str, message: str) -> None:
-        self._cluster.events.normal(cron, reason, message, component=COMPONENT)
+    def _tell(self, cron: Object, reason: str, message: str, *, is_warning: bool = False) -> None:
+        events = self._cluster.events
+        tell = events.warning if is_warning else events.normal
+        tell(cron, reason, message, component=COMPONENT)
+
+
+def _since(cron: Object) -> dt.datetime:
+    """From when on instants count: the last one that was met, or the CronJob's creation."""
+    last = (cron.get("status") or {}).get("lastScheduleTime")
+    return times.parse(last or cron["metadata"]["creationTimestamp"])
 
 
 def _reference(found: Object) -> Object:

@@ -1,11 +1,13 @@
-"""Cron schedules: five fields, names, steps, lists, and the @hourly family.
+"""Cron schedules: five fields, names, steps, lists, the @hourly family and @every.
 
 Law: pure. Source: documentation "CronJob", robfig/cron standard parser: when both day fields are
-restricted, either one is enough.
+restricted, either one is enough; what the clock leaves out in spring does not run, what it shows
+twice in autumn runs twice.
 """
 
 import datetime as dt
 import functools
+import re
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +23,12 @@ _MACROS = {
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_EVERY = "@every "
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _FIELDS = 5
 _FARTHEST_DAYS = 5 * 366
+MANY = 100
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Schedule:
     weekdays: frozenset[int]
     is_any_day: bool
     is_any_weekday: bool
+    every_seconds: float = 0.0
+    """Of `@every 90m`: the distance from one instant to the next, whatever the clock shows."""
 
     def allows_day(self, day: dt.date) -> bool:
         in_month = day.day in self.days
@@ -50,6 +58,10 @@ class Schedule:
 @functools.lru_cache(maxsize=256)
 def parse(text: str) -> Schedule:
     """Read a schedule. Raises ValueError naming the field that is wrong."""
+    if text.startswith(_EVERY):
+        none: frozenset[int] = frozenset()
+        seconds = _duration(text.removeprefix(_EVERY))
+        return Schedule(none, none, none, none, none, True, True, seconds)
     fields = _MACROS.get(text.strip(), text).split()
     if len(fields) != _FIELDS:
         message = (
@@ -68,6 +80,15 @@ def parse(text: str) -> Schedule:
         is_any_day=day[0] in "*?",
         is_any_weekday=weekday[0] in "*?",
     )
+
+
+def _duration(text: str) -> float:
+    """Seconds of a duration such as `1h30m`; at least one, whole."""
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        message = f"{text!r} is no duration, e.g. 1h30m"
+        raise ValueError(message)
+    return max(1.0, float(int(sum(float(number) * _UNITS[unit] for number, unit in parts))))
 
 
 def _values(
@@ -98,27 +119,58 @@ def _number(text: str, names: tuple[str, ...], first: int) -> int:
 
 def next_after(schedule: Schedule, at: dt.datetime, zone: str | None = None) -> dt.datetime | None:
     """The first instant after `at`, in UTC; None if there is none within five years."""
-    local = at.astimezone(zoneinfo.ZoneInfo(zone) if zone else dt.UTC)
-    return next(_instants(schedule, local), None)
+    if schedule.every_seconds:
+        return at.astimezone(dt.UTC) + dt.timedelta(seconds=schedule.every_seconds)
+    return next((one for one in _instants(schedule, at, zone, step=1) if one > at), None)
 
 
-def _instants(schedule: Schedule, after: dt.datetime) -> Iterator[dt.datetime]:
-    for offset in range(_FARTHEST_DAYS):
-        day = after.date() + dt.timedelta(days=offset)
-        if not schedule.allows_day(day):
-            continue
-        for hour in sorted(schedule.hours):
-            for minute in sorted(schedule.minutes):
-                at = dt.datetime.combine(day, dt.time(hour, minute), tzinfo=after.tzinfo)
-                if at > after:
-                    yield at.astimezone(dt.UTC)
-
-
-def due_between(
+def last_until(
     schedule: Schedule, since: dt.datetime, until: dt.datetime, zone: str | None = None
 ) -> dt.datetime | None:
-    """The last instant after `since` and not after `until`."""
-    latest, at = None, next_after(schedule, since, zone)
-    while at is not None and at <= until:
-        latest, at = at, next_after(schedule, at, zone)
-    return latest
+    """The last instant after `since` and not after `until`, in UTC; None if there is none."""
+    if schedule.every_seconds:
+        times = (until - since).total_seconds() // schedule.every_seconds
+        passed = dt.timedelta(seconds=times * schedule.every_seconds)
+        return since.astimezone(dt.UTC) + passed if times >= 1 else None
+    for at in _instants(schedule, until, zone, step=-1):
+        if at <= since:
+            return None
+        if at <= until:
+            return at
+    return None
+
+
+def has_missed_many(
+    schedule: Schedule, since: dt.datetime, until: dt.datetime, zone: str | None = None
+) -> bool:
+    """Whether more than a hundred instants lie between: a clock or a controller was off."""
+    at: dt.datetime | None = since
+    for _ in range(MANY + 1):
+        at = next_after(schedule, at, zone) if at else None
+        if at is None or at > until:
+            return False
+    return True
+
+
+def _instants(
+    schedule: Schedule, around: dt.datetime, zone: str | None, *, step: int
+) -> Iterator[dt.datetime]:
+    """All instants in order from the day of `around` on, forwards or backwards, in UTC."""
+    where = zoneinfo.ZoneInfo(zone) if zone else dt.UTC
+    first = around.astimezone(where).date()
+    for offset in range(_FARTHEST_DAYS):
+        day = first + dt.timedelta(days=offset * step)
+        if not schedule.allows_day(day):
+            continue
+        for hour in sorted(schedule.hours, reverse=step < 0):
+            for fold in (0, 1)[::step]:
+                for minute in sorted(schedule.minutes, reverse=step < 0):
+                    at = dt.datetime.combine(day, dt.time(hour, minute, fold=fold), tzinfo=where)
+                    if _exists(at):
+                        yield at.astimezone(dt.UTC)
+
+
+def _exists(at: dt.datetime) -> bool:
+    """Whether the wall clock shows this: not what is left out in spring; in autumn twice."""
+    back = at.astimezone(dt.UTC).astimezone(at.tzinfo)
+    return back.replace(tzinfo=None) == at.replace(tzinfo=None) and back.fold == at.fold

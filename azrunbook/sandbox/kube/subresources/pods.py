@@ -24,9 +24,29 @@ def evict(registry: "Registry", namespace: str, name: str, body: Object, write: 
     is_dry = write.dry_run or bool(options.get("dryRun"))
     if _needs_budget(pod):
         _take_from_budget(registry, pod, is_dry=is_dry)
+    if not is_dry and not pod["metadata"].get("deletionTimestamp"):
+        _mark_evicted(registry, pod)
     quiet = Write(manager=write.manager, user=write.user, dry_run=is_dry)
     deleting.delete(registry, pods, namespace, name, options=options, write=quiet)
     return {**SUCCESS, "code": 201}
+
+
+def _mark_evicted(registry: "Registry", pod: Object) -> None:
+    """Say in the pod why it is about to go, for its Job's failure policy and for people."""
+    status = dict(pod.get("status") or {})
+    others = [one for one in status.get("conditions") or [] if one["type"] != "DisruptionTarget"]
+    made = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": times.stamp(),
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    resource = registry.resources.get("", "pods")
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    changed = {**pod, "status": {**status, "conditions": [*others, made]}}
+    registry.update(resource, namespace, name, changed, subresource="status")
 
 
 def _needs_budget(pod: Object) -> bool:

@@ -14,7 +14,6 @@ from azrunbook.sandbox.kube.controllers import (
     owners,
     pods,
     quantities,
-    schedules,
 )
 from azrunbook.sandbox.kube.controllers.ordinals import Goal, Member, Step
 
@@ -150,38 +149,6 @@ def test_budget_does_not_count_pods_that_are_going():
     status = budgets.plan_status(budget, [pod("a"), pod("b")], 2, at=NOW)
     assert (status["currentHealthy"], status["disruptionsAllowed"]) == (1, 0)
     assert status["disruptedPods"] == {"a": LATELY}
-
-
-@pytest.mark.parametrize(
-    ("text", "after", "expected"),
-    [
-        ("*/15 * * * *", "2026-01-31T12:00:00Z", "2026-01-31T12:15:00Z"),
-        ("0 3 * * *", "2026-01-31T12:00:00Z", "2026-02-01T03:00:00Z"),
-        ("0 0 1 * *", "2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"),
-        ("30 8 * * mon-fri", "2026-01-31T12:00:00Z", "2026-02-02T08:30:00Z"),
-        ("0 0 13 * 5", "2026-01-31T12:00:00Z", "2026-02-06T00:00:00Z"),
-        ("@hourly", "2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"),
-        ("0 0 29 2 *", "2026-01-31T12:00:00Z", "2028-02-29T00:00:00Z"),
-        ("0 0 * * 7", "2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"),
-    ],
-)
-def test_next_instant_of_a_schedule(text, after, expected):
-    """Steps, names, both day fields, macros and leap days."""
-    at = schedules.next_after(schedules.parse(text), dt.datetime.fromisoformat(after))
-    assert at == dt.datetime.fromisoformat(expected)
-
-
-def test_schedule_in_a_time_zone():
-    """08:00 in Amsterdam is 07:00 UTC in winter."""
-    at = schedules.next_after(schedules.parse("0 8 * * *"), NOW, "Europe/Amsterdam")
-    assert at == dt.datetime(2026, 2, 1, 7, tzinfo=dt.UTC)
-
-
-@pytest.mark.parametrize("text", ["* * * *", "61 * * * *", "a * * * *", "*/0 * * * *"])
-def test_wrong_schedule_is_refused(text):
-    """Too few fields, values out of range, words, a step of zero."""
-    with pytest.raises(ValueError, match=r"fields|not within|invalid literal"):
-        schedules.parse(text)
 
 
 def goal(replicas=3, revision="new", **more):
