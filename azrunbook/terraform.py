@@ -1,0 +1,317 @@
+"""The second engine: one root module, driven by the terraform (or tofu) binary.
+
+Starts that binary in ``infra/<env>`` or ``kubernetes-config/<env>``; writes its working data and
+saved plans below the folder it is given, never beside the configuration. Each target has a
+workspace of its own, so that a sandbox's state is not Azure's.
+
+* Applied is exactly the file that was planned and shown, bound by its digest.
+* Nothing secret is on a command line: the credential goes as the path of its file, values as
+  ``TF_VAR_…``. A saved plan holds secrets in the clear: its folder is 0700, and it is deleted
+  once it is applied.
+* A Ctrl-C, a deadline or a stopped run lets it end what is under way and keep its state
+  (:mod:`azrunbook.json_lines`).
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from azrunbook import binaries, connection, errors, json_lines, plan, secrets, terraform_plans
+
+Tell = Callable[[str], None]
+_QUICK_SECONDS = 120.0
+_PLAN_SECONDS = 900.0
+_APPLY_SECONDS = 5400.0
+_LOCK = "-lock-timeout=120s"  # an earlier terraform of ours may still be ending
+# What is worth telling a person of a stream of -json lines.
+_TOLD = frozenset(
+    {"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"}
+)
+_NO_PROVIDER = ("Failed to query available provider packages", "Failed to install provider")
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan that was shown, and the file that applies it; ``digest`` is the file's SHA-256."""
+
+    plan: plan.Plan
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a root module; a sensitive one does not show its value."""
+
+    value: Any = field(repr=False)
+    type: Any
+    is_sensitive: bool
+
+    def __str__(self) -> str:
+        return terraform_plans.SENSITIVE if self.is_sensitive else json.dumps(self.value)
+
+
+@dataclass(frozen=True)
+class _Diagnostic:
+    """One error or warning of terraform, in its own words."""
+
+    is_error: bool
+    summary: str
+    detail: str
+    place: str
+
+    def __str__(self) -> str:
+        detail = " ".join(self.detail.split())
+        return f"{self.summary}{f' ({self.place})' if self.place else ''}: {detail}".rstrip(": ")
+
+
+class Terraform:
+    """One root module on one target.
+
+    Args:
+        folder: the root module.
+        binary: terraform or tofu, 1.11 or newer.
+        data: a folder for the working data, of this module and target alone.
+        workspace: name of the state; the target's.
+        environment: what the providers need to know (:func:`list_variables`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        binary: Path,
+        *,
+        data: Path,
+        workspace: str = "default",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._binary = binary
+        self._data = data
+        self._workspace = workspace
+        self._environment = {
+            "TF_DATA_DIR": str(data / "data"),
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "CHECKPOINT_DISABLE": "1",
+            **(environment or {}),
+        }
+
+    @property
+    def name(self) -> str:
+        """``terraform`` or ``tofu``."""
+        return self._binary.name
+
+    def init(self, backend: Mapping[str, str] | None = None) -> None:
+        """Install what the module needs and choose the target's workspace; changes nothing else.
+
+        ``backend`` holds settings of the backend, none of them secret.
+
+        Raises:
+            PreflightError: a provider or a module cannot be had, or the backend does not answer.
+        """
+        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings = [f"-backend-config={key}={value}" for key, value in (backend or {}).items()]
+        command = ("init", "-json", "-reconfigure", *settings)
+        failed = self._stream(command, timeout=_PLAN_SECONDS)
+        if failed:
+            raise errors.PreflightError(self._say_init_failed(failed))
+        try:
+            self._run(("workspace", "select", "-or-create", self._workspace))
+        except errors.CommandError as error:
+            raise errors.PreflightError(
+                f"workspace '{self._workspace}' of {self._folder} cannot be chosen: {error}"
+            ) from error
+
+    def validate(self) -> None:
+        """Check the configuration without asking Azure.
+
+        Raises:
+            EstateError: it is wrong; every error with its place.
+        """
+        try:
+            text = self._run(("validate", "-json"))
+        except errors.CommandError as error:
+            if not error.stdout.startswith("{"):
+                raise
+            text = error.stdout
+        found = [_read_diagnostic(one) for one in json.loads(text)["diagnostics"]]
+        wrong = [str(one) for one in found if one.is_error]
+        if wrong:
+            raise errors.EstateError(f"{self._folder} is not valid: {'; '.join(wrong)}")
+
+    def plan(
+        self,
+        title: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        destroy: bool = False,
+        timeout: float = _PLAN_SECONDS,
+        progress: Tell | None = None,
+    ) -> SavedPlan:
+        """Plan, save the plan and read it; with ``destroy``, how to remove everything.
+
+        Args:
+            title: of the plan, for people.
+            variables: input variables; passed by the environment, so they may be secret.
+            destroy: plan the removal of all that the state holds.
+            timeout: seconds.
+            progress: told a sentence now and then.
+
+        Raises:
+            PlanError: no plan can be made; nothing was changed.
+        """
+        path = self._data / "plans" / f"{time.time_ns()}.tfplan"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        command = ["plan", "-json", _LOCK, f"-out={path}", *(["-destroy"] if destroy else [])]
+        failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
+        if failed:
+            raise errors.PlanError(
+                f"{self.name} cannot plan {self._folder}: {_join(failed)}. Nothing was changed."
+            )
+        path.chmod(0o600)
+        shown = json.loads(self._run(("show", "-json", str(path))))
+        for text in terraform_plans.list_sensitive(shown):
+            _register(text)
+        read = terraform_plans.read_plan(shown, title, self.name)
+        return SavedPlan(read, path, _digest(path))
+
+    def apply(
+        self,
+        saved: SavedPlan,
+        *,
+        variables: Mapping[str, str] | None = None,
+        timeout: float = _APPLY_SECONDS,
+        progress: Tell | None = None,
+    ) -> None:
+        """Apply exactly a saved plan, once; ephemeral ``variables`` have to be given again.
+
+        Raises:
+            PlanError: the file is gone, is not the one that was shown, or the state has changed
+                since; nothing was changed.
+            StepError: it failed on the way; what was done is in the state.
+            WaitTimeoutError: the deadline passed; terraform was asked to end and has ended.
+        """
+        if not saved.path.exists() or _digest(saved.path) != saved.digest:
+            raise errors.PlanError(
+                f"{saved.path} is not the plan that was shown: expected a file with SHA-256 "
+                f"{saved.digest[:12]}. Nothing was changed; plan again."
+            )
+        command = ("apply", "-json", _LOCK, str(saved.path))
+        failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
+        if any(one.summary == "Saved plan is stale" for one in failed):
+            raise errors.PlanError(
+                f"the plan is stale: the state of {self._folder} changed after it was made. "
+                "Nothing was changed; plan again."
+            )
+        saved.path.unlink(missing_ok=True)
+        if failed:
+            raise errors.StepError(
+                f"{self.name} apply failed in {self._folder}: {_join(failed)}. What it had done "
+                "before is in its state; plan again to see what is left."
+            )
+
+    def outputs(self) -> dict[str, Output]:
+        """The outputs of the last apply; every text of a sensitive one is registered as a secret.
+
+        Raises:
+            CommandError: the state cannot be read.
+        """
+        found = {
+            name: Output(one["value"], one["type"], one["sensitive"])
+            for name, one in json.loads(self._run(("output", "-json"))).items()
+        }
+        for one in found.values():
+            for text in terraform_plans.list_texts(one.value, one.is_sensitive):
+                _register(text)
+        return found
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return [str(self._binary), f"-chdir={self._folder}", *arguments]
+
+    def _run(self, arguments: Sequence[str]) -> str:
+        return binaries.run(
+            self._command(arguments), environment=self._environment, timeout_seconds=_QUICK_SECONDS
+        )
+
+    def _stream(
+        self,
+        arguments: Sequence[str],
+        *,
+        timeout: float,
+        variables: Mapping[str, str] | None = None,
+        progress: Tell | None = None,
+    ) -> list[_Diagnostic]:
+        """Run to the end, telling what happens; returns the errors, none when it succeeded."""
+        values = {f"TF_VAR_{name}": value for name, value in (variables or {}).items()}
+        child = json_lines.JsonLines(self._command(arguments), {**self._environment, **values})
+        found: list[_Diagnostic] = []
+        with child.follow(timeout) as lines:
+            for said in lines:
+                if said.get("type") == "diagnostic":
+                    found.append(_read_diagnostic(said["diagnostic"]))
+                elif progress and said.get("type") in _TOLD:
+                    progress(secrets.scrub(said["@message"]))
+        wrong = [one for one in found if one.is_error]
+        if child.returncode and not wrong:
+            last = " ".join(child.rest.split()) or "it said nothing"
+            summary = f"{self.name} {arguments[0]} exited with {child.returncode}"
+            wrong = [_Diagnostic(is_error=True, summary=summary, detail=last, place="")]
+        return wrong
+
+    def _say_init_failed(self, failed: Sequence[_Diagnostic]) -> str:
+        if not any(one.summary in _NO_PROVIDER for one in failed):
+            return f"{self._folder} cannot be initialized: {_join(failed)}. Nothing was changed."
+        return (
+            f"the providers of {self._folder} cannot be installed on this machine: "
+            f"{_join(failed)}. Expected a registry that answers, or a mirror: run "
+            f"'{self.name} providers mirror DIR' where one does, copy DIR here and name it as "
+            "filesystem_mirror in the file of TF_CLI_CONFIG_FILE. Or use the engine that needs no "
+            "provider: --engine arm. Nothing was changed."
+        )
+
+
+def list_variables(target: connection.Connection) -> dict[str, str]:
+    """What azurerm has to know of a target, as variables of the environment; none is a secret.
+
+    For Azure itself azurerm finds a login as az does; for another cloud it asks
+    ``https://<host>/metadata/endpoints`` where everything is.
+    """
+    found = {"ARM_SUBSCRIPTION_ID": target.subscription_id}
+    if target.tenant_id:
+        found["ARM_TENANT_ID"] = target.tenant_id
+    if target.resource_manager != connection.PUBLIC_RESOURCE_MANAGER:
+        host = target.resource_manager.partition("://")[2].rstrip("/")
+        found["ARM_METADATA_HOSTNAME"] = host
+    if target.credential is not None:
+        found["ARM_CLIENT_ID"] = target.credential.client_id
+        found["ARM_CLIENT_SECRET_FILE_PATH"] = str(target.credential.client_secret_file)
+        found["ARM_USE_CLI"] = "false"
+    if target.ca_bundle is not None:
+        # Go reads the system's folders of certificates besides, so a registry still verifies.
+        found["SSL_CERT_FILE"] = str(target.ca_bundle)
+    return found
+
+
+def _read_diagnostic(one: Mapping[str, Any]) -> _Diagnostic:
+    place = one.get("range") or {}
+    where = f"{place['filename']}:{place['start']['line']}" if place else one.get("address", "")
+    return _Diagnostic(one["severity"] == "error", one["summary"], one.get("detail", ""), where)
+
+
+def _join(found: Sequence[_Diagnostic]) -> str:
+    return secrets.scrub("; ".join(str(one) for one in found))
+
+
+def _register(text: str) -> None:
+    """A short or plain word ("true", a port) would mask ordinary text everywhere."""
+    if len(text) >= secrets.MINIMUM_CHARACTERS:
+        secrets.register(text)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
