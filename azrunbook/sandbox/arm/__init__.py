@@ -11,7 +11,7 @@ from azrunbook.sandbox.arm.backends import (
     PoolRequest,
 )
 from azrunbook.sandbox.arm.faults import FaultRule
-from azrunbook.sandbox.arm.routing import list_coverage
+from azrunbook.sandbox.arm.routing import CoverageRow, list_coverage
 from azrunbook.sandbox.arm.server import ArmServer
 from azrunbook.sandbox.arm.settings import AZURE_SECONDS, ArmSettings, Timing
 
@@ -22,6 +22,7 @@ __all__ = [
     "BackendError",
     "Backends",
     "ClusterRequest",
+    "CoverageRow",
     "FaultRule",
     "PoolRequest",
     "Timing",

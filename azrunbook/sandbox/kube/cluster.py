@@ -83,7 +83,12 @@ class Cluster:
             port=int(self.url.rpartition(":")[2]),
         )
         api_registration.ApiRegistrationController(self._access).ensure_all()
-        controllers = assembly.make_controllers(
+        self._loop = loop.Loop(self.registry, self.make_controllers())
+        await self._loop.start()
+
+    def make_controllers(self) -> list[loop.Controller]:
+        """The controllers of one start."""
+        return assembly.make_controllers(
             self._access,
             ca_pem=self._authority.certificate_pem,
             load_balancer_addresses=self.config.load_balancer_addresses,
@@ -91,8 +96,10 @@ class Cluster:
             metrics=self._readings,
             issue_token=self._authenticator.issue_lasting_token,
         )
-        self._loop = loop.Loop(self.registry, controllers)
-        await self._loop.start()
+
+    def emulates(self, resource: resources.Resource, subresource: str, verb: str) -> bool:
+        """Whether a verb of a subresource is answered."""
+        return self._server.emulates(resource, subresource, verb)
 
     async def stop(self) -> None:
         """End the controllers and the listener; a cluster that is not running is left alone."""

@@ -19,7 +19,7 @@ from azrunbook.sandbox.kube.http.context import Call
 from azrunbook.sandbox.kube.http.kubelets import Kubelets
 from azrunbook.sandbox.kube.http.metrics import MetricsReader
 from azrunbook.sandbox.kube.http.paths import Target
-from azrunbook.sandbox.kube.http.special import Special
+from azrunbook.sandbox.kube.http.special import Handler, Special
 from azrunbook.sandbox.kube.identity import ANONYMOUS, User
 from azrunbook.sandbox.kube.registry import Registry
 from azrunbook.sandbox.kube.resources import Resource
@@ -191,14 +191,32 @@ class ApiServer:
         if verb is None or verb not in verbs or _lacks_namespace(resource, target, verb):
             raise errors.method_not_allowed()
         call = Call(self.registry, request, user, target, resource, subresource)
-        if resource.storage in DEPRECATED and resource.custom is None:
-            call.warnings.append(DEPRECATED[resource.storage])
-        handler = self._special.find(call, verb)
-        if handler is None and (subresource is None or subresource.name in PARTS):
-            handler = HANDLERS[verb]
+        call.warnings += _deprecations(resource)
+        handler = self._handler(resource, target.subresource, verb)
         if handler is None:
             raise _not_emulated(target)
         return await handler(call)
+
+    def _handler(self, resource: Resource, sub: str | None, verb: str) -> Handler | None:
+        handler = self._special.find(resource, sub, verb)
+        if handler is None and (sub is None or sub in PARTS):
+            handler = HANDLERS[verb]
+        return handler
+
+    def emulates(self, resource: Resource, subresource: str, verb: str) -> bool:
+        """Whether a verb of a subresource is answered; discovery lists also those that are not."""
+        return self._handler(resource, subresource, verb) is not None
+
+
+def _deprecations(resource: Resource) -> list[str]:
+    """What is said to those who use what will go."""
+    custom = resource.custom
+    if custom is None:
+        return [DEPRECATED[resource.storage]] if resource.storage in DEPRECATED else []
+    if not custom.get("deprecated"):
+        return []
+    usual = f"{resource.api_version} {resource.kind} is deprecated"
+    return [custom.get("deprecationWarning") or usual]
 
 
 def _lacks_namespace(resource: Resource, target: Target, verb: str) -> bool:

@@ -15,6 +15,7 @@ from azrunbook.sandbox.kube.http.kubelets import Kubelets
 from azrunbook.sandbox.kube.http.logs import LogProxy
 from azrunbook.sandbox.kube.http.metrics import MetricsReader
 from azrunbook.sandbox.kube.http.streams import StreamProxy
+from azrunbook.sandbox.kube.resources import Resource
 from azrunbook.sandbox.kube.subresources import pods, scale, tokens
 
 Object = dict[str, Any]
@@ -84,18 +85,17 @@ class Special:
             ("serviceaccounts", "token", "create"): self._token,
         }
 
-    def find(self, call: Call, verb: str) -> Handler | None:
-        """The handler of a call, if it is special."""
-        if self._reader is not None and call.resource in metrics.RESOURCES:
+    def find(self, resource: Resource, sub: str | None, verb: str) -> Handler | None:
+        """The handler of a verb of a resource or of its subresource, if it is special."""
+        if self._reader is not None and resource in metrics.RESOURCES:
             return {"get": self._reader.get, "list": self._reader.list}.get(verb)
-        sub = call.target.subresource
         if sub == "scale":
             return {"get": get_scale, "update": update_scale, "patch": patch_scale}.get(verb)
         if sub is not None:
-            return self._handlers.get((call.resource.storage, sub, verb))
-        if call.resource.plural == "bindings" and call.resource.group == "":
+            return self._handlers.get((resource.storage, sub, verb))
+        if resource.plural == "bindings" and resource.group == "":
             return self._bind_named
-        return None if call.resource.is_stored else self._review
+        return None if resource.is_stored else self._review
 
     async def _evict(self, call: Call) -> web.StreamResponse:
         write, body = call.write("Create"), await call.body()
