@@ -56,6 +56,9 @@ def _go_value(value: Any) -> str:
     return f"&value.valueUnstructured{{Value:{shown}}}"
 
 
+NO_KEYS = "k:{}"
+
+
 def _check_list(shape: Shape, value: list[Any], path: str) -> list[str]:
     found: list[str] = []
     seen: set[str] = set()
@@ -64,6 +67,14 @@ def _check_list(shape: Shape, value: list[Any], path: str) -> list[str]:
         where = f"{path}[{index}]"
         if shape.list_type in ("map", "set"):
             key = fieldsets.key_of(shape, item)
+            if key == NO_KEYS:
+                keys = " ".join(f'"{name}"' for name in shape.map_keys)
+                found.append(
+                    f"{path}: element {index}: associative list with keys has an element that "
+                    f"omits all key fields [{keys}] (and doesn't have default values for any key "
+                    "fields)"
+                )
+                continue
             where = path + managed_fields.show_path((key,))
             if key in seen:
                 found.append(f"{path}: duplicate entries for key {where[len(path) :]}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from azrunbook.sandbox.kube import errors, shapes
+from azrunbook.sandbox.kube import errors, quantities, shapes
 from azrunbook.sandbox.kube.bodies import RepeatedKeys
 from azrunbook.sandbox.kube.shapes import Form, Shape
 
@@ -20,7 +20,25 @@ QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?
 
 
 class DecodeError(ValueError):
-    """The value does not fit the type; the text is the Go decoder's."""
+    """The value does not fit the type; the text is the Go decoder's.
+
+    `converted` is what the server says when the object comes from its own patching and not from
+    text: there, types are converted without a decoder.
+    """
+
+    def __init__(self, why: str, converted: str = "") -> None:
+        super().__init__(why)
+        self.converted = converted or why
+
+
+class UnreadableError(errors.StatusError):
+    """400: an object that does not fit its kind, or not strictly. `why` is without the kind."""
+
+    def __init__(self, kind: str, version: str, why: str, converted: str = "") -> None:
+        start = f'{kind} in version "{version}" cannot be handled as a {kind}: '
+        super().__init__(400, "BadRequest", start + why)
+        self.why = why
+        self.converted = converted or why
 
 
 @dataclass
@@ -82,7 +100,24 @@ def _mismatch(value: Any, shape: Shape, place: _Place) -> DecodeError:
     owner = place.owner.rpartition(".")[2]
     path = re.sub(r"\[\d+\]", "", place.path)
     where = f"Go struct field {owner}.{path}" if path else "Go value"
-    return DecodeError(f"json: cannot unmarshal {kind} into {where} of type {_go_type(shape)}")
+    return DecodeError(
+        f"json: cannot unmarshal {kind} into {where} of type {_go_type(shape)}",
+        _converted(value, shape),
+    )
+
+
+RESTORED = {Form.STRUCT: "struct", Form.MAP: "map", Form.LIST: "slice"}
+KINDS = {str: "string", bool: "bool", int: "int64", float: "float64", list: "slice", dict: "map"}
+
+
+def _converted(value: Any, shape: Shape) -> str:
+    """What the converter of patched objects says of a value of the wrong type."""
+    given = KINDS.get(type(value), "map")
+    if shape.form in RESTORED:
+        return f"cannot restore {RESTORED[shape.form]} from: {given}"
+    if shape.form is Form.STRING and given == "int64":
+        return "cannot convert int64 to string"
+    return f"unrecognized type: {_go_type(shape)}"
 
 
 class Decoder:
@@ -113,7 +148,9 @@ class Decoder:
                 if not shape.keeps_unknown:
                     self.report.unknown(_join(place.path, key))
                 continue
-            if part is None and key not in required:
+            if part is None and (key not in required or _is_pointer(known, key, go)):
+                if key in required:
+                    found[key] = None
                 continue
             decoded = self.decode(known, part, _join(place.path, key), shape.name)
             if not (key in dropped and _is_zero(decoded)):
@@ -214,7 +251,7 @@ class Decoder:
                 "quantities must match the regular expression "
                 "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
             )
-        return text
+        return quantities.canonical(text)
 
     def int_or_string(self, shape: Shape, value: Any, place: _Place) -> int | str:
         if value is None:
@@ -253,6 +290,11 @@ _WALKS: dict[Form, Walk] = {
 ZEROS = {Form.STRING: "", Form.BYTES: "", Form.INTEGER: 0, Form.NUMBER: 0, Form.BOOLEAN: False}
 
 
+def _is_pointer(shape: Shape, key: str, go: shapes.GoStruct | None) -> bool:
+    """Whether Go holds this struct by a pointer, which null leaves empty."""
+    return shape.form is Form.STRUCT and (go is None or key not in go.structs)
+
+
 def _is_zero(value: Any) -> bool:
     return not value
 
@@ -261,22 +303,17 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def strict_error(kind: str, version: str, complaints: Sequence[str]) -> errors.StatusError:
+def strict_error(kind: str, version: str, complaints: Sequence[str]) -> UnreadableError:
     """The 400 of fieldValidation=Strict."""
-    return errors.bad_request(
-        f'{kind} in version "{version}" cannot be handled as a {kind}: '
-        f"strict decoding error: {', '.join(complaints)}"
-    )
+    return UnreadableError(kind, version, f"strict decoding error: {', '.join(complaints)}")
 
 
 def decode(
     shape: Shape, body: Any, *, kind: str, version: str, report: Report, fill: bool = True
 ) -> Object:
-    """Decode a whole object; raises StatusError 400 in the words of the real server."""
+    """Decode a whole object; raises UnreadableError in the words of the real server."""
     try:
         decoded: Object = Decoder(report, fill=fill).decode(shape, body, "", shape.name)
     except DecodeError as error:
-        raise errors.bad_request(
-            f'{kind} in version "{version}" cannot be handled as a {kind}: {error}'
-        ) from None
+        raise UnreadableError(kind, version, str(error), error.converted) from None
     return decoded

@@ -3,6 +3,7 @@
 Law: knows no HTTP and no storage. Whoever raises one has said everything a client will read.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +127,14 @@ def rejected() -> StatusError:
     """422 without a reason in the fields: a JSON patch whose `test` failed, for one."""
     message = "the server rejected our request due to an error in our request"
     return StatusError(422, "Invalid", message, {})
+
+
+def unusable_patch(shown: str, why: str) -> StatusError:
+    """422 for a patch whose outcome is no object of its kind; it names neither kind nor name."""
+    quoted = json.dumps(shown, ensure_ascii=False)
+    cause = Cause("FieldValueInvalid", f"Invalid value: {quoted}: {why}", "patch")
+    details = {"causes": [cause.to_json()]}
+    return StatusError(422, "Invalid", f' "" is invalid: patch: {cause.message}', details)
 
 
 def bad_request(message: str) -> StatusError:

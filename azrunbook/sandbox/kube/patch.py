@@ -23,6 +23,20 @@ def merge(target: Any, patch: Any) -> Any:
     return found
 
 
+GO_KINDS = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """A merge patch as the server takes it: an object; raises StatusError 400."""
+    if isinstance(patch, dict):
+        return merge(target, patch)
+    kind = GO_KINDS.get(type(patch), "object")
+    raise errors.bad_request(
+        f"error decoding patch: json: cannot unmarshal {kind} into Go value of type "
+        "map[string]interface {}"
+    )
+
+
 class _FailedError(Exception):
     """An operation that cannot be done."""
 
@@ -138,10 +152,15 @@ def _same(left: Any, right: Any) -> bool:
 
 def json_patch(target: Any, operations: Any) -> Any:
     """Apply the operations in order; raises StatusError 400, 413 or 422."""
-    if not isinstance(operations, list) or not all(isinstance(part, dict) for part in operations):
+    if not isinstance(operations, list):
+        kind = GO_KINDS.get(type(operations), "object")
         raise errors.bad_request(
-            "error decoding patch: json: cannot unmarshal object into Go value of type "
-            "jsonpatch.Patch"
+            f"error decoding patch: json: cannot unmarshal {kind} into Go value of type "
+            "[]interface {}"
+        )
+    if not all(isinstance(part, dict) for part in operations):
+        raise errors.bad_request(
+            "json: cannot unmarshal array into Go value of type jsonpatch.Operation"
         )
     if len(operations) > MAXIMUM_OPERATIONS:
         raise errors.too_large(MAXIMUM_OPERATIONS)

@@ -1,5 +1,6 @@
 """Patching: the four patch types over one way of writing."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from azrunbook.sandbox.kube import (
@@ -57,7 +58,7 @@ def patch(
         raise errors.not_found(resource.plural, resource.group, name)
     shown = conversion.to_version(resource, old)
     patched = _patched(registry, resource, shown, body, content_type)
-    obj = reading.read(registry, resource, patched, write)
+    obj = _read(registry, resource, patched, body, content_type, write)
     updating.require_name(obj, name)
     updating.require_namespace(resource, obj, namespace)
     creating.place(resource, namespace, obj)
@@ -71,12 +72,38 @@ def _patched(
     if content_type == JSON:
         found = json_patches.json_patch(shown, body)
     elif content_type == MERGE:
-        found = json_patches.merge(shown, body)
+        found = json_patches.merge_patch(shown, body)
     else:
         found = strategic.merge(shown, body, reading.shape_of(registry, resource))
-    if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
+    if not isinstance(found, dict):
         raise errors.rejected()
     return found
+
+
+def _read(
+    registry: "Registry",
+    resource: Resource,
+    patched: Object,
+    body: Any,
+    content_type: str,
+    write: Write,
+) -> Object:
+    """The patched object as read; what is wrong with it is said of the patch: 422, not 400.
+
+    The server shows the patch itself for a strategic one, for the others the outcome as text.
+    """
+    is_strategic = content_type == STRATEGIC
+    if is_strategic:
+        patched = {**patched, "apiVersion": resource.api_version, "kind": resource.kind}
+    try:
+        return reading.read(registry, resource, patched, write)
+    except errors.StatusError as error:
+        why = error.message
+        if isinstance(error, decoding.UnreadableError):
+            why = error.converted if is_strategic else error.why
+        text = json.dumps(patched, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        shown = strategic.go_map(body) if is_strategic else text
+        raise errors.unusable_patch(shown, why) from None
 
 
 def _require_applicable(resource: Resource, body: Any, name: str, write: Write) -> None:
@@ -85,17 +112,24 @@ def _require_applicable(resource: Resource, body: Any, name: str, write: Write) 
             "FieldValueRequired", "Required value: is required for apply patch", "fieldManager"
         )
         raise errors.invalid("PatchOptions", "meta.k8s.io", "", [cause])
-    if not isinstance(body, dict):
-        raise errors.bad_request("error decoding YAML: the patch is not an object")
-    for key, want in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-        if not body.get(key):
-            raise errors.bad_request(f"invalid object type: /, Kind=: {key} must be set")
-        if body[key] != want:
-            raise errors.bad_request(
-                f"incorrect {key} {body[key]!r} in the applied object, expected {want!r}"
-            )
-    if (body.get("metadata") or {}).get("managedFields"):
+    if body is not None and not isinstance(body, dict):
+        raise errors.bad_request(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot "
+            "unmarshal array into Go value of type map[string]interface {}"
+        )
+    body = body or {}
+    version, kind = body.get("apiVersion") or "", body.get("kind") or ""
+    if version != resource.api_version:
+        raise errors.bad_request(
+            "Incorrect version specified in apply patch. "
+            f"Specified patch version: {version}, expected: {resource.api_version}"
+        )
+    if (body.get("metadata") or {}).get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")
+    if kind != resource.kind:
+        raise apply.typed_error(
+            {**body, "kind": kind}, [f"no corresponding type for {version}, Kind={kind}"]
+        )
     said = (body.get("metadata") or {}).get("name")
     if said and said != name:
         raise errors.bad_request(

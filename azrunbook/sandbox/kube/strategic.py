@@ -18,9 +18,11 @@ DELETE = "$deleteFromPrimitiveList/"
 
 
 def merge(original: Object, patch: Any, shape: Shape) -> Object:
-    """Apply the patch; raises StatusError 400 for one that makes no sense."""
+    """Apply the patch; raises StatusError 400, 422 or 500 for one that makes no sense."""
     if not isinstance(patch, dict):
-        raise errors.bad_request("json: cannot unmarshal array into Go value of type map")
+        raise errors.bad_request(
+            "json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
     return _merge_map(original, patch, shape)
 
 
@@ -31,7 +33,7 @@ def _merge_map(original: Object, patch: Object, shape: Shape) -> Object:
     if directive == "delete":
         return {}
     if directive is not None and directive != "merge":
-        raise errors.bad_request(f"unknown patch type found: {directive}")
+        raise _senseless(f"unknown patch type: {directive} in map: {go_map(patch)}")
     found = dict(original)
     if RETAIN_KEYS in patch:
         found = _retain(found, patch)
@@ -53,7 +55,7 @@ def _retain(original: Object, patch: Object) -> Object:
         raise errors.bad_request("invalid patch format of retainKeys")
     plain = (key for key in patch if not key.startswith("$"))
     if any(patch[key] is not None and key not in kept for key in plain):
-        raise errors.bad_request("retainKeys list must contain all the fields in the patch")
+        raise errors.rejected()
     return {key: value for key, value in original.items() if key in kept}
 
 
@@ -108,15 +110,14 @@ def _merge_list(original: list[Any], patch: list[Any], shape: Shape) -> list[Any
         merged = list(dict.fromkeys(merged))
         return _in_order(merged, patch, original, "")
     key = shape.merge_key
+    _require_directives(patch)
     if any(part.get(DIRECTIVE) == "replace" for part in patch):
         return [_plain(part) for part in patch if part.get(DIRECTIVE) != "replace"]
     element = shape.element or shapes.ANY
     merged = list(original)
     for part in patch:
         if key not in part:
-            raise errors.bad_request(
-                f"map: {_go_map(part)} does not contain declared merge key: {key}"
-            )
+            raise _senseless(f"map: {go_map(part)} does not contain declared merge key: {key}")
         at = _position(merged, part[key], key)
         if part.get(DIRECTIVE) == "delete":
             merged = [old for old in merged if old.get(key) != part[key]]
@@ -128,8 +129,29 @@ def _merge_list(original: list[Any], patch: list[Any], shape: Shape) -> list[Any
     return _in_order(merged, wanted, original, key)
 
 
-def _go_map(value: Object) -> str:
-    return "map[" + " ".join(f"{key}:{part}" for key, part in sorted(value.items())) + "]"
+def _require_directives(patch: list[Any]) -> None:
+    for part in patch:
+        directive = part.get(DIRECTIVE)
+        if directive == "merge":
+            raise _senseless("merging lists cannot yet be specified in the patch")
+        if directive not in (None, "replace", "delete"):
+            raise _senseless(f"unknown patch type: {directive} in map: {go_map(part)}")
+
+
+def _senseless(why: str) -> errors.StatusError:
+    """The server has no status of its own for these: it says that it failed."""
+    return errors.StatusError(500, "", why)
+
+
+def go_map(value: Any) -> str:
+    """A value as Go prints it: maps by their keys, lists without commas."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{go_map(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(go_map, value)) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _position(items: list[Any], wanted: Any, key: str) -> int | None:

@@ -1,0 +1,161 @@
+"""What is said about patches that cannot be done, or whose outcome is no object of the kind."""
+
+import pytest
+
+from azrunbook.sandbox.kube import errors, patching, quantities
+from azrunbook.sandbox.kube.writes import Write
+
+DEPLOYMENT = {
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "i:1"}]},
+        },
+    }
+}
+APPLIED = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}}
+
+
+def containers(*found):
+    return {"spec": {"template": {"spec": {"containers": list(found)}}}}
+
+
+@pytest.fixture
+def refuse(refusals):
+    """Patches a deployment; returns the status that says why not."""
+    refusals.create("deployments.apps", DEPLOYMENT)
+    machinery = refusals.registry
+    resource = machinery.resources.get("apps", "deployments")
+
+    def run(kind, body):
+        write = Write(manager="m", field_validation="Strict")
+        with pytest.raises(errors.StatusError) as raised:
+            patching.patch(machinery, resource, "n", "x", body, content_type=kind, write=write)
+        return raised.value
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "code", "said"),
+    [
+        (
+            patching.STRATEGIC,
+            containers({"image": "z"}),
+            500,
+            "map: map[image:z] does not contain declared merge key: name",
+        ),
+        (
+            patching.STRATEGIC,
+            containers({"name": "z", "$patch": "odd"}),
+            500,
+            "unknown patch type: odd in map: map[$patch:odd name:z]",
+        ),
+        (
+            patching.STRATEGIC,
+            {"spec": {"strategy": {"$retainKeys": [], "type": "Recreate"}}},
+            422,
+            "the server rejected our request due to an error in our request",
+        ),
+        (
+            patching.STRATEGIC,
+            {"spec": {"replicas": "x"}},
+            422,
+            (
+                ' "" is invalid: patch: Invalid value: "map[spec:map[replicas:x]]": '
+                "unrecognized type: int32"
+            ),
+        ),
+        (
+            patching.STRATEGIC,
+            {"spec": {"odd": [1, None]}},
+            422,
+            (
+                ' "" is invalid: patch: Invalid value: "map[spec:map[odd:[1 <nil>]]]": '
+                'strict decoding error: unknown field "spec.odd"'
+            ),
+        ),
+        (
+            patching.MERGE,
+            [],
+            400,
+            (
+                "error decoding patch: json: cannot unmarshal array into Go value of type "
+                "map[string]interface {}"
+            ),
+        ),
+        (
+            patching.JSON,
+            {},
+            400,
+            (
+                "error decoding patch: json: cannot unmarshal object into Go value of type "
+                "[]interface {}"
+            ),
+        ),
+        (
+            patching.APPLY,
+            {**APPLIED, "apiVersion": "v1"},
+            400,
+            (
+                "Incorrect version specified in apply patch. Specified patch version: v1, "
+                "expected: apps/v1"
+            ),
+        ),
+        (
+            patching.APPLY,
+            {**APPLIED, **containers({"image": "z"})},
+            500,
+            (
+                "failed to create typed patch object (/x; apps/v1, Kind=Deployment): "
+                ".spec.template.spec.containers: element 0: associative list with keys has an "
+                'element that omits all key fields ["name"] (and doesn\'t have default values for '
+                "any key fields)"
+            ),
+        ),
+    ],
+)
+def test_patch_that_cannot_be_done_is_refused(refuse, kind, body, code, said):
+    """With the status and the words of the real server, for each way of patching."""
+    error = refuse(kind, body)
+    assert (error.code, error.message) == (code, said)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (patching.MERGE, {"spec": {"replicas": "x"}}),
+        (patching.JSON, [{"op": "add", "path": "/spec/replicas", "value": "x"}]),
+    ],
+)
+def test_outcome_of_the_wrong_type_is_said_of_the_patch(refuse, kind, body):
+    """422 with the field `patch`, the outcome as text, and the decoder's words."""
+    error = refuse(kind, body)
+    (cause,) = error.details["causes"]
+    assert (error.code, cause["field"]) == (422, "patch")
+    assert cause["message"].endswith(
+        "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type "
+        "int32"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("512Ki", "512Ki"),
+        ("0.1Gi", "107374182400m"),  # no number of 1024s says it
+        ("0.5", "500m"),
+        ("1000m", "1"),
+        ("100000", "100k"),
+        ("1e3", "1e3"),
+        ("0.0000000001", "1n"),  # rounded up
+        ("0", "0"),
+        ("-1500m", "-1500m"),
+    ],
+)
+def test_quantity_is_written_in_its_shortest_form(given, shown):
+    """With the kind of suffix that it came with, if that can say it."""
+    assert quantities.canonical(given) == shown
