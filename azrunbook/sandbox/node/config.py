@@ -55,5 +55,6 @@ class NodeConfig:
     lease_seconds: float = 10.0
     status_seconds: float = 300.0
     memory_sample_seconds: float = 5.0
+    volume_sync_seconds: float = 60.0
     backoff: BackOff = field(default_factory=BackOff)
     kubelet_port: int = KUBELET_PORT

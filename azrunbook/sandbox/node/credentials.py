@@ -1,7 +1,8 @@
 """The service account of a pod: its token and a kubeconfig, where a real pod has mounted files.
 
 A program in a container reads its token at a fixed absolute path, which cannot exist for each
-pod without a mount namespace; ``KUBECONFIG`` says the same to every client that knows it.
+pod without a mount namespace: it is translated as a mounted volume's is (``paths.py``), and for
+other programs ``KUBECONFIG`` says the same to every client that knows it.
 The token comes from TokenRequest and is bound to the pod.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from azrunbook.sandbox.node import api, config
 
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 365 * 24 * 3600
 
 
@@ -45,10 +47,25 @@ async def request_token(
     return str((await client.create(path, request))["status"]["token"])
 
 
+async def is_mounted(client: api.ApiClient, pod: config.Object) -> bool:
+    """Tell whether a pod gets its token: the pod decides, else its service account; else yes.
+
+    Raises:
+        ApiError: no such service account.
+    """
+    wanted = pod["spec"].get("automountServiceAccountToken")
+    if wanted is None:
+        account = pod["spec"].get("serviceAccountName") or "default"
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/serviceaccounts/{account}"
+        wanted = (await client.get(path)).get("automountServiceAccountToken")
+    return wanted is not False
+
+
 def write_kubeconfig(folder: Path, access: api.ApiAccess, *, token: str, namespace: str) -> Path:
     """Write a kubeconfig (JSON is YAML), its token and its CA, for the owner only."""
     folder.mkdir(parents=True, exist_ok=True)
     write_private(folder / "token", token.encode())
+    write_private(folder / "namespace", namespace.encode())
     write_private(folder / "ca.crt", read_authorities(access.ssl_context).encode())
     content = {
         "apiVersion": "v1",

@@ -172,6 +172,7 @@ class PodWorker:
                 await asyncio.sleep(_MOUNT_RETRY_SECONDS)
             else:
                 self._has_sandbox = True
+                self._tasks.append(asyncio.create_task(self._refresh_volumes()))
                 return place
 
     async def _build_place(self) -> runtime.Place:
@@ -185,8 +186,9 @@ class PodWorker:
             forgive=self._find_forgiveness(),
         )
         places = await builder.build()
+        self._volumes = builder
         kubeconfig = None
-        if pod["spec"].get("automountServiceAccountToken") is not False:
+        if await credentials.is_mounted(self._parts.client, pod):
             token = await credentials.request_token(self._parts.client, pod)
             kubeconfig = credentials.write_kubeconfig(
                 self._folder / "credentials",
@@ -195,6 +197,11 @@ class PodWorker:
                 namespace=pod["metadata"]["namespace"],
             )
         return runtime.Place(self.address, self._folder, self._logs, places, kubeconfig)
+
+    async def _refresh_volumes(self) -> None:
+        while True:
+            await asyncio.sleep(self._parts.config.volume_sync_seconds)
+            await self._volumes.refresh(self.pod)
 
     def _find_forgiveness(self) -> Callable[[str], None] | None:
         """A pod of which nothing runs needs nothing of what it mounts."""

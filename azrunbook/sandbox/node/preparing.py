@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from azrunbook.sandbox.node import (
     config,
+    credentials,
     environment,
     fields,
     image as images,
@@ -54,19 +55,30 @@ async def prepare(
         )
     except (references.MissingError, fields.FieldError) as error:
         raise ConfigError(str(error)) from error
-    around = _surround(place, pod, container, image)
+    try:
+        around = _surround(place, pod, container, image, env)
+    except (volumes.VolumeError, OSError) as error:
+        text = f'failed to prepare subPath for volumeMount of container "{container["name"]}"'
+        raise ConfigError(f"{text}: {error}") from error
     return launch.plan_launch(image, container, env, around), around
 
 
 def _surround(
-    place: runtime.Place, pod: config.Object, container: config.Object, image: images.Image
+    place: runtime.Place,
+    pod: config.Object,
+    container: config.Object,
+    image: images.Image,
+    env: Mapping[str, str],
 ) -> launch.Surroundings:
     folder = place.folder / "containers" / container["name"]
     home, temporary = folder / "home", folder / "tmp"
     for each in (home, temporary):
         each.mkdir(parents=True, exist_ok=True)
     # A file system of its own would have a /tmp of its own.
-    mounts = {_TEMPORARY: temporary, **volumes.list_mounts(container, place.volumes)}
+    mounts = {_TEMPORARY: temporary}
+    if place.kubeconfig is not None:
+        mounts[credentials.MOUNT_PATH] = place.kubeconfig.parent
+    mounts |= volumes.list_mounts(container, place.volumes, env)
     return launch.Surroundings(
         path_map=paths.PathMap(
             mounts,

@@ -77,7 +77,7 @@ async def test_the_pod_has_its_service_account(world, until):
 async def test_mounted_files_are_read_at_their_mount_path(world, until):
     """By a path in an argument, in a variable, and built into Python code."""
     make_config(world, "files", {"a.txt": "from the map"})
-    code = "import os; print(open('/etc/app/a.txt').read(), os.listdir('/etc/app'), flush=True)"
+    code = "import os; print(open('/etc/app/a.txt').read(), os.listdir('/etc/app/..data'))"
     script = f'cat "$0" "$FILE"; python -c "{code}"; sleep 300'
     world.create_pod(
         command=["sh", "-c", script, "/etc/app/a.txt"],
