@@ -45,6 +45,32 @@ async def test_deleted_namespace_takes_everything_with_it(world):
     assert world.list("pods", "shop") == world.list("services", "shop") == []
 
 
+async def test_namespace_with_every_workload_goes(world):
+    """Nobody fills it again while it goes, and counted pods do not hold it back."""
+    world.make("namespaces", "shop")
+    template = world.template("w")
+    selector = {"matchLabels": {"app": "w"}}
+    once = world.template("w", restartPolicy="Never")
+    world.make("jobs", "j", "shop", spec={"template": once})
+    world.make("daemonsets", "ds", "shop", spec={"selector": selector, "template": template})
+    for plural in ("deployments", "statefulsets"):
+        spec = {"replicas": 2, "selector": selector, "template": template}
+        more = {"serviceName": "w"} if plural == "statefulsets" else {}
+        world.make(plural, "w", "shop", spec={**spec, **more})
+    await world.until(lambda: len(world.list("pods", "shop")) == 8)
+    await world.settle()
+    said = set()
+
+    def note(resource, _before, after):
+        if resource.plural == "events" and after is not None:
+            said.add(after["reason"])
+
+    world.registry.after_write.append(note)
+    world.delete("namespaces", "shop")
+    await world.until(lambda: world.find("namespaces", "shop", None) is None)
+    assert not said & {"FailedCreate", "ReplicaSetCreateError"}
+
+
 async def test_finalizer_in_a_namespace_is_named_in_its_conditions(world):
     """A namespace held back says by what, and goes once it is let go."""
     world.make("namespaces", "shop")

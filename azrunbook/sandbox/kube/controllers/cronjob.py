@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from azrunbook.sandbox.kube import errors, times
-from azrunbook.sandbox.kube.controllers import job, loop, owners, schedules
+from azrunbook.sandbox.kube.controllers import job, loop, owners, pod_template, schedules
 from azrunbook.sandbox.kube.controllers.access import Access
 
 Object = dict[str, Any]
@@ -152,7 +152,7 @@ class CronJobController:
         try:
             created = self._cluster.create(self._jobs, made)
         except errors.StatusError as error:
-            if error.reason == "AlreadyExists":
+            if error.reason == "AlreadyExists" or pod_template.is_leaving(error):
                 return None
             message = f"Error creating job: {error}"
             self._tell(cron, "FailedCreate", message, is_warning=True)

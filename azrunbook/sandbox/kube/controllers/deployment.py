@@ -15,6 +15,7 @@ from azrunbook.sandbox.kube.controllers import (
     loop,
     matching,
     owners,
+    pod_template,
     pods,
     revisions,
     rollout,
@@ -106,13 +107,10 @@ class _Rollout:
         self._note_pause()
         if self.deployment["spec"].get("paused") or self._is_scaling():
             return self._scale_in_place()
-        if (self.deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
-            has_moved = self._recreate()
-        else:
-            has_moved = self._roll()
+        has_moved = self._roll() if self._is_rolling() else self._recreate()
         status = self._counted()
         status = deployment_status.with_progress(
-            self.deployment, self.new, status, at=self.cluster.clock()
+            self.deployment, self.new, status, old=self.old, at=self.cluster.clock()
         )
         if not has_moved and deployment_status.is_complete(self.deployment, status):
             self._clean_up()
@@ -120,6 +118,10 @@ class _Rollout:
         return deployment_status.seconds_to_deadline(
             self.deployment, status, at=self.cluster.clock()
         )
+
+    def _is_rolling(self) -> bool:
+        strategy = self.deployment["spec"].get("strategy") or {}
+        return bool(strategy.get("type") != "Recreate")
 
     # -- strategies: each returns whether it changed a size ---------------------------------
 
@@ -183,6 +185,8 @@ class _Rollout:
             self._resize_all(self.old, {rs["metadata"]["name"]: 0 for rs in self.old})
             self._resize(new, self.bounds.replicas, annotate=True)
             return
+        if not self._is_rolling():
+            return
         newest_first = list(reversed(revisions.oldest_first(active)))
         sizes = rollout.plan_proportional_sizes(
             self.bounds,
@@ -216,9 +220,8 @@ class _Rollout:
 
     def _create_new(self, revision: int) -> Object:
         old = [revisions.sizes_of(rs) for rs in self.old]
-        is_recreate = (self.deployment["spec"].get("strategy") or {}).get("type") == "Recreate"
         size = self.bounds.replicas
-        if not is_recreate:
+        if self._is_rolling():
             size = rollout.plan_new_size(self.bounds, 0, old)
         reference = owners.reference_to(self.deployment, api_version="apps/v1", kind="Deployment")
         wanted = revisions.plan_replica_set(
@@ -242,6 +245,8 @@ class _Rollout:
 
     def _note_failed_create(self, error: errors.StatusError, wanted: Object) -> None:
         """A name taken by another template is a hash collision; other failures are shown."""
+        if pod_template.is_leaving(error):
+            return
         status = dict(self.deployment.get("status") or {})
         if error.reason == "AlreadyExists":
             status["collisionCount"] = int(status.get("collisionCount") or 0) + 1

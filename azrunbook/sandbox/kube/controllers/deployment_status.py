@@ -104,8 +104,19 @@ def has_timed_out(deployment: Object, status: Object, *, at: dt.datetime) -> boo
     return moments.seconds_until(since, plus_seconds=seconds, at=at) < 0
 
 
+def _find_failure(sets: Iterable[Object]) -> Object | None:
+    """The first ReplicaSet's that has one."""
+    found = (conditions.find(rs.get("status", {}).get("conditions"), FAILURE) for rs in sets)
+    return next((one for one in found if one is not None), None)
+
+
 def with_progress(
-    deployment: Object, new: Object | None, status: Object, *, at: dt.datetime
+    deployment: Object,
+    new: Object | None,
+    status: Object,
+    *,
+    old: Iterable[Object] = (),
+    at: dt.datetime,
 ) -> Object:
     """The status with the Progressing and ReplicaFailure conditions of a rollout."""
     found: list[Object] = status["conditions"]
@@ -113,7 +124,7 @@ def with_progress(
         found = conditions.without(found, PROGRESSING)
     elif not _stays_complete(status):
         found = _progress(deployment, new, status, at=at)
-    failure = conditions.find((new or {}).get("status", {}).get("conditions"), FAILURE)
+    failure = _find_failure([*([new] if new else []), *old])
     found = conditions.without(found, FAILURE)
     if failure is not None:
         at_text = failure.get("lastTransitionTime", times.stamp(at))

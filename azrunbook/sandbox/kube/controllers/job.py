@@ -7,6 +7,7 @@ of its tracking finalizer happen in one reconcile.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from azrunbook.sandbox.kube import errors
 from azrunbook.sandbox.kube.controllers import (
     completions,
     conditions,
@@ -62,10 +63,14 @@ class JobController:
         job = view.job = {**job, "status": view.tallied()}
         ending = view.find_ending(at=now)
         again: float | None = None
+        failure: errors.StatusError | None = None
         if ending is not None:
             self._stop(view.running(), job)
         elif "deletionTimestamp" not in job["metadata"]:
-            again = self._scale(view)
+            try:
+                again = self._scale(view)
+            except errors.StatusError as error:
+                failure = error
             ending = completions.REACHED if completions.is_reached(job, view.counts()) else None
         view.owned = self._owned(job)
         status = job["status"] = view.counted()
@@ -79,6 +84,8 @@ class JobController:
         status["uncountedTerminatedPods"] = {}
         self._cluster.write_status(self._jobs, stored, status)
         self._release(job, found)
+        if failure is not None:
+            raise failure
         left = completions.seconds_to_deadline(job, at=now)
         return min((s for s in (again, left) if s is not None), default=None)
 

@@ -33,22 +33,26 @@ def plan_pod(template: Object, owner: Object, *, name: str | None = None) -> Obj
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-def create_pod(cluster: Access, pod: Object, owner: Object, *, component: str) -> Object:
-    """Create the pod. Raises StatusError after saying so in an event of the owner."""
+def create_pod(cluster: Access, pod: Object, owner: Object, *, component: str) -> Object | None:
+    """Create the pod; None if its namespace is being deleted, which ends all creation.
+
+    Raises StatusError after saying so in an event of the owner.
+    """
     try:
         made = cluster.create(cluster.resource("", "pods"), pod)
     except errors.StatusError as error:
-        if not _is_leaving(error):
-            message = f"Error creating: {error}"
-            cluster.events.warning(owner, "FailedCreate", message, component=component)
+        if is_leaving(error):
+            return None
+        message = f"Error creating: {error}"
+        cluster.events.warning(owner, "FailedCreate", message, component=component)
         raise
     message = f"Created pod: {made['metadata']['name']}"
     cluster.events.normal(owner, "SuccessfulCreate", message, component=component)
     return made
 
 
-def _is_leaving(error: errors.StatusError) -> bool:
-    """The namespace is being deleted: nobody needs to be told."""
+def is_leaving(error: errors.StatusError) -> bool:
+    """Whether the namespace is being deleted: nobody needs to be told, nothing to be retried."""
     return error.reason == "Forbidden" and "being terminated" in error.message
 
 

@@ -88,7 +88,7 @@ class ReplicaSetController:
                 )
                 for _ in range(missing)
             ]
-            return [*active, *made]
+            return [*active, *(pod for pod in made if pod is not None)]
         if missing == 0:
             return active
         leaving = deletion_order.plan_deletions(

@@ -16,6 +16,7 @@ REVISION = _PREFIX + "revision"
 REVISION_HISTORY = _PREFIX + "revision-history"
 DESIRED = _PREFIX + "desired-replicas"
 MOST = _PREFIX + "max-replicas"
+LONGEST_HISTORY = 2000
 _OWN_ANNOTATIONS = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
@@ -109,9 +110,16 @@ def new_annotations(
     if before < revision:
         annotations[REVISION] = str(revision)
         if before:
-            history = [h for h in annotations.get(REVISION_HISTORY, "").split(",") if h]
-            annotations[REVISION_HISTORY] = ",".join([*history, str(before)])
+            annotations[REVISION_HISTORY] = _extended(annotations.get(REVISION_HISTORY, ""), before)
     return annotations
+
+
+def _extended(history: str, revision: int) -> str:
+    """The history with one more revision; the oldest go where it would grow without end."""
+    found = [one for one in history.split(",") if one]
+    while len(found) > 1 and len(",".join(found)) + len(str(revision)) > LONGEST_HISTORY:
+        del found[0]
+    return ",".join([*found, str(revision)])
 
 
 def plan_replica_set(

@@ -56,7 +56,7 @@ class StatefulSetController:
             try:
                 self._take(stateful, step, members, update)
             except errors.StatusError as error:
-                failure = error
+                failure = None if pod_template.is_leaving(error) else error
             members = self._members(stateful)
         status = self._status(stateful, members, update)
         self._cluster.write_status(self._sets, stateful, status)
@@ -146,7 +146,7 @@ class StatefulSetController:
         try:
             yield
         except errors.StatusError as error:
-            if error.reason != "AlreadyExists":
+            if error.reason != "AlreadyExists" and not pod_template.is_leaving(error):
                 message = f"{start} failed error: {error}"
                 events.warning(stateful, f"Failed{verb}", message, component=COMPONENT)
             raise

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azrunbook.sandbox.kube.controllers import quantities, rollout
+from azrunbook.sandbox.kube.controllers import quantities, revisions, rollout
 from azrunbook.sandbox.kube.controllers.rollout import Bounds, Sizes
 
 
@@ -94,6 +94,22 @@ def test_old_sets_shrink_without_losing_the_minimum(bounds, new, old, expected):
 def test_scaling_in_a_rollout_is_proportional(bounds, sets, expected):
     """Each ReplicaSet keeps its share of the new total."""
     assert rollout.plan_proportional_sizes(bounds, sets, status_replicas=0) == expected
+
+
+@pytest.mark.parametrize(
+    ("history", "revision", "expected"),
+    [("", 3, "3"), ("1,3", 5, "1,3,5"), (",".join(["1234567"] * 300), 9, None)],
+)
+def test_history_of_revisions_has_a_length(history, revision, expected):
+    """Revisions are appended; beyond 2000 characters the oldest go."""
+    existing = {"metadata": {"annotations": {revisions.REVISION_HISTORY: history}}}
+    existing["metadata"]["annotations"][revisions.REVISION] = str(revision)
+    deployment = {"metadata": {}}
+    found = revisions.new_annotations(deployment, existing, revision + 1, Bounds(1, 1, 0))
+    written = found[revisions.REVISION_HISTORY]
+    assert written.endswith(str(revision))
+    assert len(written) <= 2001
+    assert expected in (None, written)
 
 
 def test_rollout_always_arrives():
