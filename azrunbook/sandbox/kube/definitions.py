@@ -6,7 +6,8 @@ Law: the only module that opens the package `kubernetes-validate`. All clusters 
 import functools
 import json
 from collections.abc import Mapping
-from importlib import resources as package_files
+from importlib import resources as package_files, util
+from pathlib import Path
 from typing import Any
 
 PACKAGE = "kubernetes_validate"
@@ -18,7 +19,11 @@ API = "io.k8s.api."
 @functools.cache
 def load() -> Mapping[str, Any]:
     """Definition name to schema, 771 of them; about 10 MB once parsed."""
-    path = package_files.files(PACKAGE).joinpath(FOLDER, "_definitions.json")
+    # Found, not imported: the package itself compiles grammars for two seconds.
+    package = util.find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError(f"{PACKAGE} is not installed; expected it with extra [sandbox]")
+    path = Path(package.origin).parent / FOLDER / "_definitions.json"
     definitions: dict[str, Any] = json.loads(path.read_bytes())["$defs"]
     return definitions
 

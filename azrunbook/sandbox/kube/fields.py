@@ -4,6 +4,7 @@ Law: pure. The list of selectable fields is the real server's; all others are re
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from azrunbook.sandbox.kube import errors
@@ -94,14 +95,37 @@ RENAMED_VALUES = {"status.successful": "status.succeeded"}
 
 def read(obj: Object, path: str) -> str:
     """The value of a selectable field as text, "" when it is absent."""
+    return _reader(path)(obj)
+
+
+@functools.cache
+def _reader(path: str) -> Callable[[Object], str]:
+    """What reads a field, made once: a watch of one node's pods asks every pod."""
     if path == "source":
-        return _text((obj.get("source") or {}).get("component") or obj.get("reportingComponent"))
+        return _read_source
     if path == "status.podIPs":
-        return ",".join(part["ip"] for part in (obj.get("status") or {}).get("podIPs") or [])
-    value: Any = obj
-    for part in RENAMED_VALUES.get(path, path).split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return ABSENT.get(path, "") if value is None else _text(value)
+        return _read_addresses
+    parts, absent = RENAMED_VALUES.get(path, path).split("."), ABSENT.get(path, "")
+
+    def read_parts(obj: Object) -> str:
+        value: Any = obj
+        for part in parts:
+            if not isinstance(value, dict):
+                return absent
+            value = value.get(part)
+        if type(value) is str:
+            return value
+        return absent if value is None else _text(value)
+
+    return read_parts
+
+
+def _read_source(obj: Object) -> str:
+    return _text((obj.get("source") or {}).get("component") or obj.get("reportingComponent"))
+
+
+def _read_addresses(obj: Object) -> str:
+    return ",".join(part["ip"] for part in (obj.get("status") or {}).get("podIPs") or [])
 
 
 def _terms(text: str) -> list[tuple[str, str, str]]:
@@ -128,7 +152,10 @@ def field_predicate(resource: Resource, text: str) -> Predicate | None:
         always = ("metadata.name", "metadata.namespace")
         if stored not in (*always, *_selectable(resource)):
             raise _unknown(resource, path)
-        terms.append((stored, operator != "!=", value))
+        terms.append((_reader(stored), operator != "!=", value))
     if not terms:
         return None
-    return lambda obj: all((read(obj, path) == value) is same for path, same, value in terms)
+    if len(terms) == 1:
+        reader, is_same, wanted = terms[0]
+        return lambda obj: (reader(obj) == wanted) is is_same
+    return lambda obj: all((reader(obj) == value) is same for reader, same, value in terms)

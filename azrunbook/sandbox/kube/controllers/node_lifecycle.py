@@ -40,6 +40,7 @@ class NodeLifecycleController:
         self._leases = cluster.resource("coordination.k8s.io", "leases")
         self._pods = cluster.resource("", "pods")
         self._signs: dict[str, _Sign] = {}
+        self._lost: set[loop.Key] = set()
 
     def watches(self) -> Sequence[loop.Watch]:
         return [
@@ -48,13 +49,16 @@ class NodeLifecycleController:
         ]
 
     def _of_node(self, change: loop.Change) -> Iterable[loop.Key]:
-        """A node that is lost or comes back matters to all: see plan_taints."""
+        """A node that comes, goes, is lost or found matters to all that are lost: see may_evict."""
+        key = loop.key_of(change.object)
         states = {node_health.is_lost(state) for state in change.states}
+        if change.type != "DELETED" and node_health.is_lost(change.object):
+            self._lost.add(key)
+        else:
+            self._lost.discard(key)
         if change.type == "MODIFIED" and len(states) == 1:
-            return loop.own_key(change)
-        return [loop.key_of(node) for node in self._cluster.registry.list(self._nodes)] + [
-            loop.key_of(change.object)
-        ]
+            return [key]
+        return [*self._lost, key]
 
     def reconcile(self, key: loop.Key) -> float | None:
         node = self._cluster.registry.find(self._nodes, None, key[1])
@@ -99,8 +103,9 @@ class NodeLifecycleController:
         return self._cluster.replace_status(self._nodes, {**node, "status": status})
 
     def _taint(self, node: Object) -> None:
-        others = self._cluster.registry.list(self._nodes)
-        may_evict = node_health.may_evict(node, others)
+        may_evict = node_health.is_lost(node) and node_health.may_evict(
+            node, self._cluster.registry.list(self._nodes)
+        )
         wanted = node_health.plan_taints(node, at=self._cluster.now_text(), may_evict=may_evict)
         if wanted != (node.get("spec", {}).get("taints") or []):
             self._cluster.patch(self._nodes, node, {"spec": {"taints": wanted or None}})

@@ -36,14 +36,16 @@ class OrphanedPodController:
     def reconcile(self, key: loop.Key) -> float | None:
         name = key[1]
         node = self._cluster.registry.find(self._nodes, None, name)
+        if node is not None and not node_health.is_out_of_service(node):
+            self._missing_since.pop(name, None)
+            return None
         left_behind = self._cluster.registry.list(
             self._pods, field_selector=f"spec.nodeName={name}"
         )
         if node is not None:
             self._missing_since.pop(name, None)
-            if node_health.is_out_of_service(node):
-                for pod in filter(pods.is_terminating, left_behind):
-                    self._delete(pod, reason="")
+            for pod in filter(pods.is_terminating, left_behind):
+                self._delete(pod, reason="")
             return None
         if not left_behind:
             self._missing_since.pop(name, None)
