@@ -1,8 +1,11 @@
 """Answer HTTP for hello-world and say, in every answer, which region and release gave it.
 
-Law: reads its environment once, at start-up, keeps no state between requests and opens no
-connection. Reason: a rehearsal proves a failover or a release by what the answers say about
-themselves, and a pod that holds nothing may be stopped at any time.
+Law: reads its environment once, at start-up, and keeps no state between requests; the visits, if
+a database is given, are elsewhere (visits.py). Reason: a rehearsal proves a failover or a release
+by what the answers say about themselves, and a pod that holds nothing may be stopped at any time.
+
+Readiness does not ask the database. All pods share it: when it fails over, every pod would be
+taken out at once, and pages that need no data would fail with those that do.
 """
 
 import dataclasses
@@ -44,6 +47,9 @@ class Settings:
     fault_unready: bool = False
     fault_delay_seconds: float = 0.0
     fault_error_percent: float = 0.0
+    # Both or neither; they hold passwords.
+    database_url: str = dataclasses.field(default="", repr=False)
+    redis_url: str = dataclasses.field(default="", repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -63,6 +69,11 @@ class Settings:
                 f"FAULT_ERROR_PERCENT is {settings.fault_error_percent:g}; "
                 "expected a number from 0 to 100, for example 25"
             )
+        if bool(settings.database_url) != bool(settings.redis_url):
+            raise SettingError(
+                "one of DATABASE_URL and REDIS_URL is set; visits need both, and without visits "
+                "neither is needed"
+            )
         return settings
 
 
@@ -81,7 +92,8 @@ def _setting(name: str, text: str, kind: object) -> Any:
         return number
     if not text.isprintable() or not text.isascii():
         # It goes into a response header, where anything else is a refused response at run time.
-        raise SettingError(f"{name} is {text!r}; expected printable ASCII on one line")
+        shown = "hidden" if name.endswith("_URL") else repr(text)
+        raise SettingError(f"{name} is {shown}; expected printable ASCII on one line")
     return text
 
 
@@ -123,6 +135,8 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     _add_faults(app, settings)
     _add_probes(app, settings)
     _add_pages(app, settings)
+    if settings.database_url:
+        _add_visits(app, settings)
     _add_errors(app)
     _sign_responses(app, settings)
     return app
@@ -198,6 +212,31 @@ def _add_pages(app: flask.Flask, settings: Settings) -> None:
             "pod": settings.pod_name,
             "status": "healthy",
         }
+
+
+def _add_visits(app: flask.Flask, settings: Settings) -> None:
+    import visits  # its drivers are not loaded where there is no database
+
+    # The drivers tell of lost connections in the one format that is collected.
+    logging.getLogger().handlers = app.logger.handlers
+    store = visits.Visits(
+        settings.database_url, settings.redis_url, region=settings.region, pod=settings.pod_name
+    )
+
+    def answer(ask: Callable[[], dict[str, int | None]]) -> dict[str, int | None]:
+        try:
+            return ask()
+        except visits.UnavailableError as error:
+            app.logger.warning("the database cannot be asked: %s", error)
+            raise exceptions.ServiceUnavailable(retry_after=1) from error
+
+    @app.post("/api/visits")
+    def post_visit() -> tuple[dict[str, int | None], int]:
+        return answer(store.record), 201
+
+    @app.get("/api/visits")
+    def get_visits() -> dict[str, int | None]:
+        return answer(store.read)
 
 
 def _add_errors(app: flask.Flask) -> None:

@@ -58,4 +58,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   value: {{ .Values.faults.delaySeconds | quote }}
 - name: FAULT_ERROR_PERCENT
   value: {{ .Values.faults.errorPercent | quote }}
+{{- with .Values.data.secretName }}
+{{- range list "DATABASE_URL" "REDIS_URL" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.data.secretName }}
+      key: {{ . }}
+{{- end }}
+{{- end }}
 {{- end -}}

@@ -171,6 +171,26 @@ def test_settings_come_from_the_environment(main):
     )
 
 
+def test_there_are_no_visits_without_a_database(client_for):
+    """Without its two addresses the application is as it was."""
+    assert client_for().post("/api/visits").status_code == 404
+
+
+def test_half_a_data_path_is_refused(main):
+    """One address without the other is a mistake, told at start-up."""
+    with pytest.raises(main.SettingError, match="one of DATABASE_URL and REDIS_URL is set"):
+        main.Settings.from_environ({"DATABASE_URL": "postgresql://u:hunter2@h/d"})
+
+
+def test_addresses_with_passwords_are_shown_nowhere(main):
+    """Neither a refusal nor the settings' text holds them."""
+    with pytest.raises(main.SettingError, match="DATABASE_URL is hidden") as refused:
+        main.Settings.from_environ({"DATABASE_URL": "postgresql://u:hunter2\n@h/d"})
+    assert "hunter2" not in str(refused.value)
+    given = {"DATABASE_URL": "postgresql://u:hunter2@h/d", "REDIS_URL": "rediss://:hunter2@h"}
+    assert "hunter2" not in repr(main.Settings.from_environ(given))
+
+
 def test_empty_variables_count_as_absent(main):
     """An empty variable leaves the default."""
     assert main.Settings.from_environ({"REGION": "", "FAULT_UNREADY": ""}) == main.Settings()

@@ -9,7 +9,10 @@ import sys
 from importlib import metadata
 
 import pytest
+from packaging import requirements
 
+# What the image's base is, in the words of package markers.
+IMAGE = {"python_version": "3.12", "python_full_version": "3.12.0", "extra": ""}
 APP = pathlib.Path(__file__).parents[2] / "app"
 HADOLINT = pathlib.Path(sys.executable).parent / "hadolint"
 
@@ -99,16 +102,17 @@ def test_requirements_are_pinned_and_complete():
     pins = dict(line.lower().split("==") for line in lines)
     assert all(re.fullmatch(r"\d+(\.\d+)+", version) for version in pins.values())
     assert "://" not in text
-    assert pins.keys() == _required_by("flask") | _required_by("gunicorn")
+    asked = ("flask", "gunicorn", "psycopg", "psycopg-binary", "psycopg-pool", "redis")
+    assert pins.keys() == set().union(*(_required_by(package) for package in asked))
 
 
 def _required_by(package):
     found = {package}
-    for requirement in metadata.requires(package) or []:
-        name, _, marker = requirement.partition(";")
-        # Extras and markers of older interpreters are not installed in the image.
-        if not marker:
-            found |= _required_by(re.match(r"[\w-]+", name)[0].lower())
+    for line in metadata.requires(package) or []:
+        requirement = requirements.Requirement(line)
+        # Extras and markers of other interpreters are not installed in the image.
+        if not requirement.marker or requirement.marker.evaluate(IMAGE):
+            found |= _required_by(requirement.name.lower())
     return found
 
 

@@ -112,6 +112,14 @@ def test_it_should_render_env_from_a_map(render):
     assert "0" not in env
 
 
+def test_it_should_take_its_database_from_a_secret_that_is_not_its_own(render):
+    """With a Secret's name both addresses come out of it; without one there are none."""
+    env = env_of(render("data.secretName=estate-data"))
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        assert env[name]["valueFrom"]["secretKeyRef"] == {"name": "estate-data", "key": name}
+    assert not {"DATABASE_URL", "REDIS_URL"} & env_of(render()).keys()
+
+
 def test_it_should_take_place_and_address_from_the_pod(render):
     """The pod binds its own address and knows its own name."""
     env = env_of(render("region=eastus"))

@@ -18,14 +18,16 @@ import pytest
             ["env.APP_VERSION=2.0.0"],
             (
                 "env.APP_VERSION is set by the chart itself. Remove it from env and use the value "
-                "made for it: image.tag, region, service.targetPort, shutdown or faults."
+                "made for it: image.tag, region, service.targetPort, shutdown, faults or "
+                "data.secretName."
             ),
         ),
         (
             ["env.HOST=a"],
             (
                 "env.HOST is set by the chart itself. Remove it from env and use the value "
-                "made for it: image.tag, region, service.targetPort, shutdown or faults."
+                "made for it: image.tag, region, service.targetPort, shutdown, faults or "
+                "data.secretName."
             ),
         ),
         (

@@ -58,3 +58,5 @@ class NodeConfig:
     volume_sync_seconds: float = 60.0
     backoff: BackOff = field(default_factory=BackOff)
     kubelet_port: int = KUBELET_PORT
+    names_path: Path | None = None
+    trust_folder: Path | None = None

@@ -44,6 +44,7 @@ class Surroundings:
     host_name: str
     home: Path
     temporary: Path
+    names_path: Path | None = None
 
 
 def plan_launch(
@@ -163,6 +164,8 @@ def _complete_environment(
     complete["PYTHONPATH"] = ":".join(parts)
     complete["PYTHONNOUSERSITE"] = "1"
     complete["AZRUNBOOK_POD_ADDRESS"] = around.address
+    if around.names_path is not None:
+        complete["AZRUNBOOK_POD_NAMES"] = str(around.names_path)
     mounts = {mount: str(real) for mount, real in around.path_map.mounts.items()}
     if mounts:
         complete["AZRUNBOOK_POD_MOUNTS"] = json.dumps(mounts)

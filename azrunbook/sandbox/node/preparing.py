@@ -17,6 +17,7 @@ from azrunbook.sandbox.node import (
 )
 
 _TEMPORARY = "/tmp"  # noqa: S108 - a container's own path
+_TRUST = "/etc/ssl/certs"
 
 
 class ConfigError(Exception):
@@ -56,7 +57,7 @@ async def prepare(
     except (references.MissingError, fields.FieldError) as error:
         raise ConfigError(str(error)) from error
     try:
-        around = _surround(place, pod, container, image, env)
+        around = _surround(parts.config, place, pod, container, image, env)
     except (volumes.VolumeError, OSError) as error:
         text = f'failed to prepare subPath for volumeMount of container "{container["name"]}"'
         raise ConfigError(f"{text}: {error}") from error
@@ -64,6 +65,7 @@ async def prepare(
 
 
 def _surround(
+    node: config.NodeConfig,
     place: runtime.Place,
     pod: config.Object,
     container: config.Object,
@@ -76,6 +78,8 @@ def _surround(
         each.mkdir(parents=True, exist_ok=True)
     # A file system of its own would have a /tmp of its own.
     mounts = {_TEMPORARY: temporary}
+    if node.trust_folder is not None:
+        mounts[_TRUST] = node.trust_folder
     if place.kubeconfig is not None:
         mounts[credentials.MOUNT_PATH] = place.kubeconfig.parent
     mounts |= volumes.list_mounts(container, place.volumes, env)
@@ -89,6 +93,7 @@ def _surround(
         host_name=pod["spec"].get("hostname") or pod["metadata"]["name"],
         home=home,
         temporary=mounts[_TEMPORARY],
+        names_path=node.names_path,
     )
 
 

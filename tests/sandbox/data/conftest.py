@@ -53,6 +53,12 @@ async def ground(tmp_path):
     block.release()
 
 
+@pytest.fixture
+def password():
+    """Of every server's administrator."""
+    return PASSWORD
+
+
 def server_id(name):
     return f"{PROVIDERS}/Microsoft.DBforPostgreSQL/flexibleServers/{name}"
 

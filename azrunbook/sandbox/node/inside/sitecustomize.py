@@ -7,6 +7,7 @@ name and mounts, and a process of the sandbox has none. So for Python, and only 
 * binding "any address" or the loopback binds the pod's address, and connecting to the loopback
   connects to it: two pods can listen on the same port, and do not see each other's;
 * the host name is the pod's;
+* a name that the pod's virtual network knows is looked up there, each time anew;
 * opening, listing, moving and asking about a file under a mount path reaches the volume; /tmp is
   the container's own.
 
@@ -23,12 +24,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+NAMES = os.environ.get("AZRUNBOOK_POD_NAMES", "")
 ADDRESS = os.environ.get("AZRUNBOOK_POD_ADDRESS", "")
 MOUNTS = json.loads(os.environ.get("AZRUNBOOK_POD_MOUNTS") or "{}")
 # Already real: a volume, the image's tree, the interpreter. Where the sandbox itself stands under
 # a mount path (a checkout in /tmp, an emptyDir on /tmp), these would be hidden by it.
 PLACES = [*json.loads(os.environ.get("AZRUNBOOK_POD_PLACES") or "[]"), sys.prefix, sys.base_prefix]
 
+_open = open  # the machine's own, under any mount path
 _ANY = {"", "0.0.0.0"}  # noqa: S104 - compared, not bound
 _LOOPBACK = {"localhost", "127.0.0.1"}
 
@@ -75,6 +78,32 @@ def _move_sockets() -> None:
         socket.gethostname = lambda: os.environ["HOSTNAME"]
 
 
+def find_address(host: Any) -> Any:
+    """Return the address of a name of the virtual network; anything else as it is."""
+    name = host.decode() if isinstance(host, bytes) else host
+    if not isinstance(name, str):
+        return host
+    try:
+        with _open(NAMES, encoding="utf-8") as file:
+            return json.load(file).get(name.rstrip(".").lower(), host)
+    except OSError:
+        return host
+
+
+def _move_names() -> None:
+    for name in ("getaddrinfo", "gethostbyname"):
+        inner = getattr(socket, name)
+        setattr(socket, name, _resolving(inner))
+
+
+def _resolving(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def resolved(host: Any, *rest: Any, **named: Any) -> Any:
+        return function(find_address(host), *rest, **named)
+
+    return resolved
+
+
 def _translating(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def translated(path: Any = ".", *rest: Any, **named: Any) -> Any:
@@ -104,5 +133,7 @@ def _move_files() -> None:
 
 if ADDRESS:
     _move_sockets()
+if NAMES:
+    _move_names()
 if MOUNTS:
     _move_files()
