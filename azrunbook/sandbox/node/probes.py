@@ -2,7 +2,7 @@
 
 A startup probe gates the others. The first probe comes ``initialDelaySeconds`` after the start
 (the kubelet's jitter is left out, so runs can be compared), and readiness is asked at once when
-the startup probe has passed. gRPC probes are not emulated: they fail and say so.
+the startup probe has passed.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import aiohttp
+import yarl
 
-from azrunbook.sandbox.node import config
+from azrunbook.sandbox.node import config, grpc_health
 
 ProbeKind = Literal["startup", "readiness", "liveness"]
 ExecRunner = Callable[[list[str], float], Awaitable[tuple[int, str]]]
@@ -20,6 +21,8 @@ ExecRunner = Callable[[list[str], float], Awaitable[tuple[int, str]]]
 _OUTPUT_CHARACTERS = 1024
 _HEADERS = {"User-Agent": "kube-probe/1.36", "Accept": "*/*", "Connection": "close"}
 _HTTP_OK = range(200, 400)
+_REDIRECTIONS = {301, 302, 303, 307, 308}
+_MOST_REDIRECTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ class Prober:
             return await self._check_http(handler["httpGet"], timeout_seconds)
         if "tcpSocket" in handler:
             return await self._check_tcp(handler["tcpSocket"], timeout_seconds)
-        return f"{', '.join(handler)}: not a kind of probe that this node has (grpc is not)"
+        if action := handler.get("grpc"):
+            port, service = self.find_port(action["port"]), action.get("service") or ""
+            return await grpc_health.check(self._address, port, service, timeout_seconds)
+        return "missing probe handler"
 
     def find_port(self, port: int | str) -> int:
         """Return a port number, or the number of a named port.
@@ -128,18 +134,31 @@ class Prober:
         url = f"{scheme}://{target}/{(action.get('path') or '/').removeprefix('/')}"
         given = {h["name"]: h["value"] for h in action.get("httpHeaders") or ()}
         try:
+            async with asyncio.timeout(timeout_seconds):
+                status = await self._get_status(yarl.URL(url), {**_HEADERS, **given})
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            return f'Get "{url}": {describe_failure(error, target)}'
+        if status in _HTTP_OK:
+            return None
+        return f"HTTP probe failed with statuscode: {status}"
+
+    async def _get_status(self, url: yarl.URL, headers: dict[str, str]) -> int:
+        """Ask, and follow redirections on the same host; one to another host is the answer."""
+        for _ in range(_MOST_REDIRECTIONS):
             async with self._session.get(
                 url,
-                headers={**_HEADERS, **given},
+                headers=headers,
                 ssl=False,  # the kubelet does not verify either
-                timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None),
             ) as response:
                 await response.content.read(10 * 1024)
-                if response.status in _HTTP_OK:
-                    return None
-                return f"HTTP probe failed with statuscode: {response.status}"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return f'Get "{url}": {describe_failure(error, target)}'
+                location = response.headers.get("Location")
+                target = url.join(yarl.URL(location)) if location else url
+                if response.status not in _REDIRECTIONS or target.host != url.host or not location:
+                    return response.status
+                url = target
+        raise aiohttp.ClientError(f"stopped after {_MOST_REDIRECTIONS} redirects")
 
 
 def describe_failure(error: BaseException, target: str) -> str:
