@@ -200,12 +200,11 @@ def custom_schemas(resource: Resource) -> Object:
     name = _custom_name(resource)
     schema = ((resource.custom or {}).get("schema") or {}).get("openAPIV3Schema") or {}
     gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    properties = {
-        "apiVersion": {"type": "string"},
-        "kind": {"type": "string"},
-        **(schema.get("properties") or {}),
-        "metadata": {"allOf": [{"$ref": COMPONENTS + META + "ObjectMeta"}]},
-    }
+    usual = convert(definitions.load()["io.k8s.api.core.v1.ConfigMap"]["properties"])
+    for name in ("apiVersion", "kind"):
+        usual[name].pop("enum", None)
+    head = {name: usual[name] for name in ("apiVersion", "kind", "metadata")}
+    properties = {**(schema.get("properties") or {}), **head}
     items = {"type": "array", "items": {"$ref": COMPONENTS + name}}
     listed = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "items": items}
     return {

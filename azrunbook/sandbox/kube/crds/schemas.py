@@ -28,6 +28,11 @@ def validate(schema: Schema, obj: Object) -> list[Cause]:
     return found
 
 
+def validate_value(schema: Schema, value: Any, where: str) -> list[Cause]:
+    """Why a value does not fit a part of a schema."""
+    return _value(schema, value, where)
+
+
 def _type(value: Any) -> str:
     return next(
         name
@@ -147,7 +152,15 @@ def _list(schema: Schema, value: list[Any], where: str) -> Iterator[Cause]:
         seen.append(identity)
 
 
+def _embedded(value: Object, where: str) -> Iterator[Cause]:
+    for name in ("apiVersion", "kind"):
+        if not value.get(name):
+            yield causes.required(f"{where}.{name}", "must not be empty")
+
+
 def _object(schema: Schema, value: Object, where: str) -> Iterator[Cause]:
+    if schema.get("x-kubernetes-embedded-resource"):
+        yield from _embedded(value, where)
     for name in schema.get("required") or []:
         if name not in value:
             yield causes.required(f"{where}.{name}")

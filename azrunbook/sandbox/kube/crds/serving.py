@@ -77,6 +77,33 @@ def _condition(kind: str, reason: str, message: str, *, is_true: bool = True) ->
     }
 
 
+def _names_accepted(reason: str, message: str) -> Object:
+    text = message or "no conflicts found"
+    return _condition("NamesAccepted", reason, text, is_true=not message)
+
+
+def _established(*, is_accepted: bool) -> Object:
+    if is_accepted:
+        text = "the initial names have been accepted"
+        return _condition("Established", "InitialNamesAccepted", text)
+    return _condition("Established", "NotAccepted", "not all names are accepted", is_true=False)
+
+
+def _is_true(conditions: list[Object], kind: str) -> bool:
+    return any((one["type"], one["status"]) == (kind, "True") for one in conditions)
+
+
+def _set(conditions: list[Object], wanted: Object) -> None:
+    """Put a condition in place of the old one, unless it says the same."""
+    for index, one in enumerate(conditions):
+        if one["type"] == wanted["type"]:
+            same = {**wanted, "lastTransitionTime": one.get("lastTransitionTime")}
+            if one != same:
+                conditions[index] = wanted if one["status"] != wanted["status"] else same
+            return
+    conditions.append(wanted)
+
+
 class CustomResources:
     """Keeps one cluster's resource table in step with its definitions."""
 
@@ -101,20 +128,19 @@ class CustomResources:
 
     def _serve(self, definition: Object) -> None:
         status = definition.get("status") or {}
-        names = definition["spec"]["names"]
-        taken = self._conflict(definition)
-        if taken is None:
+        accepted, reason, message = self._names(definition)
+        is_accepted = not message
+        if is_accepted:
             self._list(definition)
-        conditions = status.get("conditions") or self._conditions(taken)
         stored = list(status.get("storedVersions") or [])
         current = next(v["name"] for v in definition["spec"]["versions"] if v.get("storage"))
         if current not in stored:
             stored.append(current)
-        wanted = {
-            "conditions": conditions,
-            "acceptedNames": names if taken is None else {"plural": "", "kind": ""},
-            "storedVersions": stored,
-        }
+        conditions = list(status.get("conditions") or [])
+        _set(conditions, _names_accepted(reason, message))
+        if is_accepted or not _is_true(conditions, "Established"):
+            _set(conditions, _established(is_accepted=is_accepted))
+        wanted = {"conditions": conditions, "acceptedNames": accepted, "storedVersions": stored}
         finalizers = definition["metadata"].get("finalizers") or []
         if status == wanted and CLEANUP in finalizers:
             return
@@ -124,32 +150,43 @@ class CustomResources:
         changed = {**definition, "metadata": metadata, "status": wanted}
         self._registry.store.put(STORAGE, ("", metadata["name"]), changed)
 
-    def _conflict(self, definition: Object) -> str | None:
-        """Why the names cannot be used: another definition of the group has them."""
+    def _names(self, definition: Object) -> tuple[Object, str, str]:
+        """The names that no other definition of the group has; why some were not accepted."""
         spec, name = definition["spec"], definition["metadata"]["name"]
+        wanted = spec["names"]
+        kinds, plurals = set(), set()
         for other in self._registry.store.list_all(STORAGE):
             if other["metadata"]["name"] == name or other["spec"]["group"] != spec["group"]:
                 continue
-            accepted = (other.get("status") or {}).get("acceptedNames") or {}
-            for key in ("kind", "plural"):
-                if accepted.get(key) == spec["names"][key]:
-                    return f'"{spec["names"][key]}" is already in use'
-        return None
+            taken = (other.get("status") or {}).get("acceptedNames") or {}
+            kinds |= {taken.get("kind"), taken.get("listKind")}
+            plurals |= {taken.get("plural"), taken.get("singular"), *taken.get("shortNames", ())}
+        accepted: Object = dict(wanted)
+        reason, messages = "NoConflicts", []
+        for key, used in (
+            ("plural", plurals),
+            ("singular", plurals),
+            ("shortNames", plurals),
+            ("kind", kinds),
+            ("listKind", kinds),
+        ):
+            value = wanted.get(key)
+            both = [part for part in (value if isinstance(value, list) else [value]) if part]
+            refused = [part for part in both if part in used]
+            if refused:
+                reason = f"{key[0].upper()}{key[1:]}Conflict"
+                messages += [f'"{part}" is already in use' for part in refused]
+                accepted.pop(key)
+        return {"plural": "", "kind": "", **accepted}, reason, ", ".join(messages)
 
-    def _conditions(self, taken: str | None) -> list[Object]:
-        if taken is not None:
-            return [
-                _condition("NamesAccepted", "KindConflict", taken, is_true=False),
-                _condition(
-                    "Established", "NotAccepted", "not all names are accepted", is_true=False
-                ),
-            ]
-        return [
-            _condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            _condition(
-                "Established", "InitialNamesAccepted", "the initial names have been accepted"
-            ),
-        ]
+    def _reconsider(self, group: str) -> None:
+        """Names of the group have become free: accept them for who waits for them."""
+        for other in self._registry.store.list_all(STORAGE):
+            status = other.get("status") or {}
+            if other["spec"]["group"] == group and not _is_true(
+                status.get("conditions") or [], "NamesAccepted"
+            ):
+                self._serve(other)
 
     def _list(self, definition: Object) -> None:
         table = self._registry.resources
@@ -207,6 +244,7 @@ class CustomResources:
         spec = definition["spec"]
         self._registry.resources.remove(spec["group"], spec["names"]["plural"])
         self._registry.store.drop(f"{spec['names']['plural']}.{spec['group']}")
+        self._reconsider(spec["group"])
 
 
 def _names(found: list[Any]) -> list[Any]:

@@ -2,11 +2,23 @@
 
 from typing import Any
 
+from azrunbook.sandbox.kube.crds import structure
 from azrunbook.sandbox.kube.errors import Cause
 from azrunbook.sandbox.kube.validation import causes, names
 
 Object = dict[str, Any]
 SCOPES = ("Cluster", "Namespaced")
+STRATEGIES = ("None", "Webhook")
+COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
+SCALE_PATHS = {
+    "specReplicasPath": (".spec",),
+    "statusReplicasPath": (".status",),
+    "labelSelectorPath": (".spec", ".status"),
+}
+NOT_PRESERVED = (
+    "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
+    "spec.versions[*].schema instead"
+)
 
 
 def definition(obj: Object) -> list[Cause]:
@@ -33,9 +45,25 @@ def definition(obj: Object) -> list[Cause]:
         else:
             problems = names.label_1035(value.lower())
             found += [causes.invalid(f"spec.names.{key}", value, why) for why in problems]
+    for index, value in enumerate(parts.get("shortNames") or []):
+        problems = names.label_1035(value)
+        found += [causes.invalid(f"spec.names.shortNames[{index}]", value, p) for p in problems]
+    found += _conversion(spec)
     if parts.get("kind") and parts["kind"] == parts.get("listKind"):
         why = "kind and listKind may not be the same"
         found.append(causes.invalid("spec.names.listKind", parts["listKind"], why))
+    return found
+
+
+def _conversion(spec: Object) -> list[Cause]:
+    found: list[Cause] = []
+    if spec.get("preserveUnknownFields"):
+        found.append(causes.invalid("spec.preserveUnknownFields", value=True, why=NOT_PRESERVED))
+    conversion = spec.get("conversion") or {"strategy": "None"}
+    found += causes.one_of("spec.conversion.strategy", conversion.get("strategy"), STRATEGIES)
+    if conversion.get("strategy") == "Webhook" and not conversion.get("webhook"):
+        why = "required when strategy is set to Webhook"
+        found.append(causes.required("spec.conversion.webhookClientConfig", why))
     return found
 
 
@@ -46,6 +74,9 @@ def _versions(versions: list[Object]) -> list[Cause]:
     elif sum(bool(part.get("storage")) for part in versions) != 1:
         why = "must have exactly one version marked as storage version"
         found.append(causes.invalid("spec.versions", versions, why))
+    if len({part.get("name") for part in versions}) < len(versions):
+        why = "must contain unique version names"
+        found.append(causes.invalid("spec.versions", versions, why))
     for index, part in enumerate(versions):
         where = f"spec.versions[{index}]"
         schema = (part.get("schema") or {}).get("openAPIV3Schema")
@@ -53,37 +84,28 @@ def _versions(versions: list[Object]) -> list[Cause]:
             why = "schemas are required"
             found.append(causes.required(f"{where}.schema.openAPIV3Schema", why))
         else:
-            found += _structural(schema, f"{where}.schema.openAPIV3Schema", is_root=True)
+            found += structure.require_structural(schema, f"{where}.schema.openAPIV3Schema")
+        found += _version(part, where)
     return found
 
 
-def _structural(schema: Object, where: str, *, is_root: bool = False) -> list[Cause]:
-    """Every node says its type, unless it is int-or-string or keeps what it does not know."""
-    found: list[Cause] = []
-    is_open = schema.get("x-kubernetes-int-or-string") or schema.get(
-        "x-kubernetes-preserve-unknown-fields"
-    )
-    kind = schema.get("type")
-    if is_root and kind != "object":
-        message = 'must be "object" at the root'
-        found.append(
-            causes.required(f"{where}.type", "must not be empty at the root")
-            if not kind
-            else causes.invalid(f"{where}.type", kind, message)
-        )
-    elif not kind and not is_open:
-        why = "must not be empty for specified object fields"
-        found.append(causes.required(f"{where}.type", why))
-    for key, part in sorted((schema.get("properties") or {}).items()):
-        found += _structural(part, f"{where}.properties[{key}]")
-    items = schema.get("items")
-    if kind == "array" and items is None:
-        found.append(causes.required(f"{where}.items", "must be specified"))
-    if isinstance(items, dict):
-        found += _structural(items, f"{where}.items")
-    extra = schema.get("additionalProperties")
-    if isinstance(extra, dict):
-        found += _structural(extra, f"{where}.additionalProperties")
+def _version(part: Object, where: str) -> list[Cause]:
+    name = part.get("name", "")
+    found = [causes.invalid(f"{where}.name", name, why) for why in names.label_1035(name)]
+    for index, column in enumerate(part.get("additionalPrinterColumns") or []):
+        place = f"{where}.additionalPrinterColumns[{index}]"
+        kind, path = column.get("type", ""), column.get("jsonPath", "")
+        if kind not in COLUMN_TYPES:
+            why = f"must be one of {', '.join(COLUMN_TYPES)}"
+            found.append(causes.invalid(f"{place}.type", kind, why))
+        if not path.startswith("."):
+            why = "must be a simple json path starting with ."
+            found.append(causes.invalid(f"{place}.jsonPath", path, why))
+    scale = (part.get("subresources") or {}).get("scale") or {}
+    for key, root in SCALE_PATHS.items():
+        if key in scale and not scale[key].startswith(root):
+            why = f"should be a json path under {' or '.join(root)}"
+            found.append(causes.invalid(f"{where}.subresources.scale.{key}", scale[key], why))
     return found
 
 
