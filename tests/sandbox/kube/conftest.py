@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import re
 import shutil
 import subprocess
@@ -131,14 +132,15 @@ def ns(kube_api, request):
 
 @pytest.fixture
 def kubectl(admin_config, tmp_path):
-    """Run kubectl; returns its output, raises when it fails."""
+    """Run kubectl; returns what it said, raises when it ends otherwise than with `code`."""
     beside = Path(sys.executable).with_name("kubectl")
     binary = str(beside) if beside.exists() else shutil.which("kubectl")
     if binary is None:
         pytest.skip("kubectl is not installed")
 
-    def run(*arguments, text=None):
-        environment = {"KUBECONFIG": str(admin_config), "HOME": str(tmp_path)}
+    def run(*arguments, text=None, code=0, **environment):
+        environment |= {"KUBECONFIG": str(admin_config), "HOME": str(tmp_path)}
+        environment.setdefault("PATH", os.environ["PATH"])  # of `diff`
         done = subprocess.run(
             [binary, *arguments],
             env=environment,
@@ -148,7 +150,8 @@ def kubectl(admin_config, tmp_path):
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout if code == 0 else done.stdout + done.stderr
 
+    run.binary = binary
     return run
