@@ -82,6 +82,27 @@ def fill_pool(
     return wait.wait_until(look, what="one probe too many", timeout=timeout, progress=progress)
 
 
+@actions.action("remove_probes")
+def remove_probes(
+    clients: connect.Clients,
+    progress: actions.Progress,
+    *,
+    role: estate.RegionName,
+    name: str,
+    namespace: str,
+) -> str:
+    """Uninstall the probes and wait until their pods are gone: they hold room until then."""
+    helm = clients.region(role).releases
+    helm.uninstall(name, namespace, timeout=progress.remaining_seconds)
+
+    def look() -> wait.Seen[str]:
+        left = len(_list_probes(clients, role))
+        return wait.Seen("no probe is left", left == 0, f"probes that end: {left}")
+
+    timeout = progress.remaining_seconds
+    return wait.wait_until(look, what="probes gone", timeout=timeout, progress=progress)
+
+
 def _list_probes(clients: connect.Clients, role: estate.RegionName) -> list[forecast.Object]:
     found = clients.region(role).nodes.take_snapshot().pods
     return [pod for pod in found if scale.is_of_release(pod, scale.PROBE)]

@@ -77,7 +77,7 @@ def test_every_change_of_size_has_its_way_back():
         "heal": [],
         "autoscale": ["scale_back_release"],
         "fixed size": [],
-        "fill the pool": ["uninstall_release"],
+        "fill the pool": ["remove_probes"],
         "grow the pool": ["scale_pool"],
         "empty the pool": [],
         "shrink the pool": [],
