@@ -62,7 +62,8 @@ class FlexibleServers:
         """Create a primary, or bring an existing one's administrator and logins to the request.
 
         Raises:
-            DataError: another version than 16, port 5432 in use, a program missing.
+            DataError: another version than 16, port 5432 in use, a program missing; one that is
+                there is stopped.
         """
         if request.version != model.VERSION:
             raise errors.DataError(
@@ -84,6 +85,10 @@ class FlexibleServers:
 
     @staticmethod
     async def _declare(member: members.Member, request: model.ServerRequest) -> None:
+        if not member.server.is_running:
+            raise errors.DataError(
+                "ServerIsNotReady", f"{member.name} is {member.state}; start it, then change it"
+            )
         await roles.ensure_administrator(
             member.server, request.administrator_login, request.administrator_password
         )

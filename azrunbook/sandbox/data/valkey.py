@@ -43,10 +43,10 @@ class Caches:
     async def ensure(self, request: model.CacheRequest) -> None:
         """Make a cache run as requested, keys and links included.
 
-        A cache that newly names others joins their group and what it holds is discarded, as with
-        ``forceLinkToReplicationGroup``; one that others replicate goes on leading. A cache that is
-        no longer named by its leader, or names nobody, leaves with what it holds
-        (``forceUnlink``). Of a passive link, declare the secondary first.
+        Active: a cache that newly names others joins their group and what it holds is discarded, as
+        with ``forceLinkToReplicationGroup``; one that others replicate goes on leading. Passive:
+        the one that is writable leads. A cache that is no longer named by its leader, or names
+        nobody, leaves with what it holds (``forceUnlink``).
 
         Raises:
             DataError: the port is in use, a program is missing.
@@ -79,6 +79,7 @@ class Caches:
                 await follower.lead()
         peers = [one for id_, one in self._caches.items() if id_ in named]
         leads = any(follower.request.id.lower() in named for follower in followers)
+        leads = leads or (cache.request.is_writable and not cache.request.is_active)
         leader = next((one.leader or one for one in peers if one.leader is not cache), None)
         if leader is None or leads:
             if cache.leader is not None:

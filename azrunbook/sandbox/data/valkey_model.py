@@ -12,7 +12,8 @@ class CacheRequest:
 
     ``host`` is its public name and ``port`` the one with TLS (10000 of Managed Redis, 6380 of
     Premium). Either of ``keys`` is the password. ``linked_ids`` are the others of its replication
-    group; ``is_writable`` is False for the secondary of a passive link.
+    group. Of an active group (Managed Redis) every one takes writes; of a passive link (Premium,
+    ``is_active`` False) the secondary, whose ``is_writable`` is False, does not.
     """
 
     id: str
@@ -22,6 +23,7 @@ class CacheRequest:
     memory_mib: int
     keys: tuple[str, str] = field(repr=False)
     linked_ids: tuple[str, ...] = ()
+    is_active: bool = True
     is_writable: bool = True
 
 

@@ -26,10 +26,10 @@ class Town:
     def host(self, id_):
         return f"amr.{PLACES[id_]}.redis.azure.net"
 
-    async def ensure(self, id_, *linked, keys=None, is_writable=True):
+    async def ensure(self, id_, *linked, keys=None, **kind):
         await self.caches.ensure(
             valkey_model.CacheRequest(
-                id_, self.host(id_), 10000, PLACES[id_], 64, keys or KEYS[id_], linked, is_writable
+                id_, self.host(id_), 10000, PLACES[id_], 64, keys or KEYS[id_], linked, **kind
             )
         )
 
@@ -126,8 +126,9 @@ async def test_active_group_is_written_in_both_regions_and_survives_one(town):
 async def test_passive_secondary_is_read_only_until_unlinked(town):
     """A linked Premium secondary has the keys and refuses writes; unlinked it takes them."""
     await town.run(EAST, "SET", "basket", "full")
-    await town.ensure(WEST, EAST, is_writable=False)
-    await town.ensure(EAST, WEST)
+    await town.ensure(WEST)
+    await town.ensure(EAST, WEST, is_active=False)
+    await town.ensure(WEST, EAST, is_active=False, is_writable=False)
     await town.wait_for(WEST)
 
     assert await town.run(WEST, "GET", "basket") == "full"
@@ -135,7 +136,7 @@ async def test_passive_secondary_is_read_only_until_unlinked(town):
         await town.run(WEST, "SET", "basket", "empty")
     with pytest.raises(exceptions.AuthenticationError):
         await town.run(EAST, "PING", password="west-one")
-    await town.ensure(WEST)
+    await town.ensure(WEST, is_active=False)
     await town.run(WEST, "SET", "basket", "empty")
     assert await town.run(EAST, "GET", "basket") == "full"
 
