@@ -4,7 +4,7 @@ Law: pure. Amounts are milli-units (see pods.requests).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,7 +25,7 @@ class NodeState:
     node: Object
     pods: tuple[Object, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         return str(self.node["metadata"]["name"])
 
@@ -48,6 +48,15 @@ class NodeState:
         return Counter({k: pods.in_milli(quantities.parse_quantity(v)) for k, v in amounts.items()})
 
     @cached_property
+    def pods_with_affinity(self) -> tuple[Object, ...]:
+        """The pods that say beside which others they want, or want not, to be."""
+        return tuple(
+            pod
+            for pod in self.pods
+            if (pod["spec"].get("affinity") or {}).keys() & {"podAffinity", "podAntiAffinity"}
+        )
+
+    @cached_property
     def used(self) -> Counter[str]:
         total: Counter[str] = Counter()
         for pod in self.pods:
@@ -68,15 +77,6 @@ def assumed_requests(pod: Object) -> Counter[str]:
     return Counter(
         cpu=asked["cpu"] or ASSUMED_CPU_MILLI, memory=asked["memory"] or ASSUMED_MEMORY_MILLI
     )
-
-
-def node_states(nodes: Iterable[Object], all_pods: Iterable[Object]) -> list[NodeState]:
-    """Group the unfinished, bound pods by node."""
-    held: dict[str, list[Object]] = {}
-    for pod in all_pods:
-        if pods.node_name(pod) and not pods.is_done(pod):
-            held.setdefault(pods.node_name(pod), []).append(pod)
-    return [NodeState(node, tuple(held.get(node["metadata"]["name"], ()))) for node in nodes]
 
 
 def required_node_affinity(pod: Object) -> Object | None:

@@ -5,7 +5,7 @@ kube-scheduler 1.36. Not emulated: preemption (a pod never evicts another).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +76,16 @@ def find_refusals(pod: Object, snapshot: Snapshot) -> dict[str, Refusal]:
     """Node name to the first filter that refuses it, in the scheduler's order."""
     refused: dict[str, Refusal] = {}
     named = named_nodes(pod)
+    wants = sorted(pods.requests(pod).items(), key=_resource_order)
     for state in snapshot.states:
         if named is not None and state.name not in named:
             refused[state.name] = Refusal((_NOT_NAMED,), is_final=True)
             continue
-        refusal = _refuse_alone(pod, state) or _refuse_volumes(snapshot, state)
+        refusal = (
+            _refuse_alone(pod, state)
+            or _refuse_by_size(wants, state)
+            or _refuse_volumes(snapshot, state)
+        )
         if refusal is not None:
             refused[state.name] = refusal
     for name, reason in spread.find_refusals(pod, snapshot.states).items():
@@ -92,7 +97,7 @@ def find_refusals(pod: Object, snapshot: Snapshot) -> dict[str, Refusal]:
 
 
 def _refuse_alone(pod: Object, state: NodeState) -> Refusal | None:
-    """The filters that look at one node only."""
+    """The filters that look at one node only, but for its size."""
     tolerations = pod["spec"].get("tolerations") or ()
     if state.is_unschedulable and not any(
         matching.tolerates(one, UNSCHEDULABLE) for one in tolerations
@@ -107,7 +112,7 @@ def _refuse_alone(pod: Object, state: NodeState) -> Refusal | None:
     if any(_overlap(wanted, pods.host_ports(other)) for other in state.pods if wanted):
         reason = "node(s) didn't have free ports for the requested pod ports"
         return Refusal((reason,), is_final=False)
-    return _refuse_by_size(pod, state)
+    return None
 
 
 def _refuse_volumes(snapshot: Snapshot, state: NodeState) -> Refusal | None:
@@ -126,11 +131,11 @@ def _overlap(wanted: set[tuple[str, str, int]], taken: set[tuple[str, str, int]]
     )
 
 
-def _refuse_by_size(pod: Object, state: NodeState) -> Refusal | None:
+def _refuse_by_size(wants: Sequence[tuple[str, int]], state: NodeState) -> Refusal | None:
     reasons, is_final = [], False
     if (len(state.pods) + 1) * 1000 > state.allocatable["pods"]:
         reasons.append("Too many pods")
-    for name, amount in sorted(pods.requests(pod).items(), key=_resource_order):
+    for name, amount in wants:
         if amount and amount > state.allocatable[name] - state.used[name]:
             reasons.append(f"Insufficient {name}")
             is_final = is_final or amount > state.allocatable[name]
@@ -169,10 +174,11 @@ def score(pod: Object, feasible: Sequence[NodeState], snapshot: Snapshot) -> dic
     bearable = _bearable_taints(pod, feasible)
     spreading = spread.score(pod, feasible, snapshot.states, snapshot.default_selector)
     together = pod_affinity.score(pod, feasible, snapshot.states, snapshot.namespaces)
+    wants = assumed_requests(pod)
     for state in feasible:
         name = state.name
         total[name] = (
-            _balance(pod, state)
+            _balance(wants, state)
             + 2 * preferred[name]
             + 3 * bearable[name]
             + 2 * spreading[name]
@@ -181,11 +187,10 @@ def score(pod: Object, feasible: Sequence[NodeState], snapshot: Snapshot) -> dic
     return total
 
 
-def _balance(pod: Object, state: NodeState) -> float:
+def _balance(wants: Mapping[str, int], state: NodeState) -> float:
     """Least allocated plus balanced allocation, 0 to 200."""
-    after = state.assumed + assumed_requests(pod)
     shares = [
-        min(1.0, after[name] / state.allocatable[name])
+        min(1.0, (state.assumed[name] + wants[name]) / state.allocatable[name])
         for name in ("cpu", "memory")
         if state.allocatable[name]
     ]

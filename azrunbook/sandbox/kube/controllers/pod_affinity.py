@@ -116,7 +116,7 @@ def _claimed_against(
     return {
         (term["topologyKey"], state.labels[term["topologyKey"]])
         for state in states
-        for other in state.pods
+        for other in state.pods_with_affinity
         for term in _required(other, "podAntiAffinity")
         if term["topologyKey"] in state.labels and _selects(term, other, pod, namespaces)
     }
@@ -154,7 +154,7 @@ def _add_others(
     namespaces: NamespaceLabels,
 ) -> None:
     for state in states:
-        for other in state.pods:
+        for other in state.pods_with_affinity:
             terms = list(_preferred(other, kind))
             if kind == "podAffinity":
                 terms += [(1, term) for term in _required(other, kind)]

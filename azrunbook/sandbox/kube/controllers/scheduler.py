@@ -17,7 +17,7 @@ from azrunbook.sandbox.kube.controllers import (
     conditions,
     loop,
     matching,
-    node_state,
+    node_tracker,
     owners,
     placement,
     pod_affinity,
@@ -45,6 +45,7 @@ class Scheduler:
         self._nodes = cluster.resource("", "nodes")
         self._namespaces = cluster.resource("", "namespaces")
         self._claims = cluster.resource("", "persistentvolumeclaims")
+        self._tracker = node_tracker.NodeTracker(cluster.registry)
         self._waiting: dict[loop.Key, Object] = {}
         self._due: dict[loop.Key, tuple[int, int]] = {}
         """The pods to try, each with its rank: a key that the loop hands out stands for any."""
@@ -130,9 +131,8 @@ class Scheduler:
 
     def _snapshot(self, pod: Object, needs: volume_binding.Needs) -> placement.Snapshot:
         store = self._cluster.registry
-        nodes = [n for n in store.list(self._nodes) if "deletionTimestamp" not in n["metadata"]]
         return placement.Snapshot(
-            states=tuple(node_state.node_states(nodes, store.list(self._pods))),
+            states=tuple(self._tracker.states()),
             namespaces={
                 one["metadata"]["name"]: one["metadata"].get("labels") or {}
                 for one in store.list(self._namespaces)
