@@ -36,6 +36,13 @@ _NOT_EXECUTABLE = 126
 _MESSAGE_LINES = 80
 _MESSAGE_BYTES = 2048
 
+_GROUPS = {
+    "init": "initContainers",
+    "sidecar": "initContainers",
+    "main": "containers",
+    "ephemeral": "ephemeralContainers",
+}
+
 
 class ContainerRunner:
     """Runs one container for as long as its pod wants it."""
@@ -64,8 +71,7 @@ class ContainerRunner:
         self._killers: set[asyncio.Task[None]] = set()
         self._oom_killed = False
         self.live_log: logs.LogFile | None = None
-        is_init = record.kind != "main"
-        self._subject = events.describe_pod(get_pod(), spec["name"], is_init=is_init)
+        self._subject = events.describe_pod(get_pod(), spec["name"], group=_GROUPS[record.kind])
 
     async def keep_running(self) -> None:
         """Start the container, and again as its restart policy says, until that has an end."""
@@ -341,8 +347,8 @@ class ContainerRunner:
         return not self._stopping.is_set()
 
     def _is_restarted(self, code: int) -> bool:
-        if self.record.kind == "sidecar":
-            return True
+        if self.record.kind in {"sidecar", "ephemeral"}:
+            return self.record.kind == "sidecar"
         policy = self._get_pod()["spec"].get("restartPolicy", "Always")
         if self.record.kind == "init":
             return code != 0 and policy != "Never"

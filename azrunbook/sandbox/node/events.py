@@ -101,7 +101,7 @@ def describe_node(name: str) -> config.Object:
 
 
 def describe_pod(
-    pod: config.Object, container: str = "", *, is_init: bool = False
+    pod: config.Object, container: str = "", *, group: str = "containers"
 ) -> config.Object:
     """Return the ObjectReference of a pod, or of one container of it."""
     meta = pod["metadata"]
@@ -114,6 +114,5 @@ def describe_pod(
         "resourceVersion": meta["resourceVersion"],
     }
     if container:
-        group = "initContainers" if is_init else "containers"
         reference["fieldPath"] = f"spec.{group}{{{container}}}"
     return reference

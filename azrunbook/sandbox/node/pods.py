@@ -68,6 +68,7 @@ class PodWorker:
         self._logs = root / "logs" / f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
         self._tasks: list[asyncio.Task[None]] = []
         self._living: asyncio.Task[None] | None = None
+        self._place: runtime.Place | None = None
         if meta.get("deletionTimestamp"):
             self._deleted.set()
 
@@ -88,6 +89,16 @@ class PodWorker:
             self._changed()
         if pod["metadata"].get("deletionTimestamp"):
             self._deleted.set()
+        self._start_debuggers()
+
+    def _start_debuggers(self) -> None:
+        """Run the ephemeral containers that ``kubectl debug`` has added; they run once."""
+        if self._place is None or self._deleted.is_set() or self._final:
+            return
+        for spec in recovery.list_new_debuggers(self.pod["spec"], self.records):
+            if spec["name"] not in self.runners:
+                runner = self._add_runner(self._place, spec)
+                self._tasks.append(asyncio.create_task(runner.keep_running()))
 
     async def run(self) -> None:
         """Live until the pod is gone from the API server."""
@@ -128,9 +139,9 @@ class PodWorker:
         grace = self._grace_seconds()
         deadline = time.monotonic() + grace
         least = min(grace, running.SHORTEST_GRACE_SECONDS)
-        main = [r for r in self.runners.values() if r.record.kind == "main"]
+        main = [r for r in self.runners.values() if r.record.kind in {"main", "ephemeral"}]
         await asyncio.gather(*(runner.stop(grace) for runner in main))
-        for runner in reversed([r for r in self.runners.values() if r.record.kind != "main"]):
+        for runner in reversed([r for r in self.runners.values() if r not in main]):
             await runner.stop(max(deadline - time.monotonic(), least))
         if self._living is not None:  # the runners still note how their containers ended
             await asyncio.wait({self._living}, timeout=_LAST_WORDS_SECONDS)
@@ -141,6 +152,8 @@ class PodWorker:
             return
         try:
             place = await self._set_up()
+            self._place = place
+            self._start_debuggers()
             if await self._run_init(place):
                 self._is_initialized = True
                 await self._run_main(place)
@@ -232,7 +245,8 @@ class PodWorker:
         await asyncio.gather(*(runner.keep_running() for runner in runners))
 
     async def _stop_sidecars(self) -> None:
-        for runner in reversed([r for r in self.runners.values() if r.record.kind == "sidecar"]):
+        left = [r for r in self.runners.values() if r.record.kind in {"sidecar", "ephemeral"}]
+        for runner in reversed(left):
             await runner.stop(self._grace_seconds())
 
     def _add_runner(self, place: runtime.Place, spec: config.Object) -> containers.ContainerRunner:

@@ -12,7 +12,7 @@ def recall_records(pod: config.Object) -> dict[str, statuses.ContainerRecord]:
     spec, status = pod["spec"], pod.get("status") or {}
     known = {
         entry["name"]: entry
-        for group in ("initContainerStatuses", "containerStatuses")
+        for group in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
         for entry in status.get(group) or ()
     }
     records = {}
@@ -26,7 +26,26 @@ def recall_records(pod: config.Object) -> dict[str, statuses.ContainerRecord]:
     reason = "PodInitializing" if init else "ContainerCreating"
     for container in spec["containers"]:
         records[container["name"]] = _recall(container, "main", known, reason, is_ended=is_ended)
+    for container in spec.get("ephemeralContainers") or ():
+        # One that has run, or ran when the node was lost, is not run again.
+        records[container["name"]] = _recall(
+            container, "ephemeral", known, "ContainerCreating", is_ended=True
+        )
     return records
+
+
+def list_new_debuggers(
+    spec: config.Object, records: dict[str, statuses.ContainerRecord]
+) -> list[config.Object]:
+    """Add a record for each ephemeral container without one; those that have not run yet."""
+    found = []
+    for container in spec.get("ephemeralContainers") or ():
+        name = container["name"]
+        if name not in records:
+            records[name] = statuses.ContainerRecord(name, container["image"], "ephemeral")
+        if not records[name].container_id:
+            found.append(container)
+    return found
 
 
 def was_running(pod: config.Object) -> bool:
@@ -56,9 +75,12 @@ def describe_records(
 ) -> config.Object:
     """Return the lists of container statuses, in the order of the specification."""
     lists = {
-        "initContainerStatuses": [r for r in records.values() if r.kind != "main"],
+        "initContainerStatuses": [r for r in records.values() if r.kind in {"init", "sidecar"}],
         "containerStatuses": [r for r in records.values() if r.kind == "main"],
+        "ephemeralContainerStatuses": [r for r in records.values() if r.kind == "ephemeral"],
     }
+    if not spec.get("ephemeralContainers"):
+        del lists["ephemeralContainerStatuses"]
     if not spec.get("initContainers"):
         del lists["initContainerStatuses"]
     return {key: [statuses.describe_container(r) for r in value] for key, value in lists.items()}

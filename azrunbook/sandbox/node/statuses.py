@@ -6,7 +6,7 @@ from typing import Literal
 
 from azrunbook.sandbox.node import clock, config
 
-Kind = Literal["init", "sidecar", "main"]
+Kind = Literal["init", "sidecar", "main", "ephemeral"]
 
 
 @dataclass
@@ -115,9 +115,10 @@ def compute_conditions(
     gates: dict[str, bool],
 ) -> list[config.Object]:
     """Return the kubelet's conditions without instants; ``gates`` are the readiness gates."""
-    serving = [record for record in records if record.kind != "init"]
+    serving = [record for record in records if record.kind in {"main", "sidecar"}]
     unready = [record.name for record in serving if not record.is_ready]
-    not_initialized = [r.name for r in records if r.kind != "main" and not _is_past(r)]
+    first = [record for record in records if record.kind in {"init", "sidecar"}]
+    not_initialized = [record.name for record in first if not _is_past(record)]
     ended = phase in {"Succeeded", "Failed"}
     if ended and phase == "Succeeded":
         containers = ("False", "PodCompleted", "")
