@@ -160,12 +160,7 @@ class ManagedClusters:
         progress: operations.Tell | None = None,
     ) -> LROPoller[None]:
         """Start deleting a cluster; one that is gone already is as good."""
-        return self._begin(
-            functools.partial(self._client.managed_clusters.begin_delete, resource_group, name),
-            f"delete cluster {name} in {resource_group}",
-            patience,
-            progress,
-        )
+        return self._begin_on("delete", resource_group, name, patience, progress)
 
     def begin_start(
         self,
@@ -175,12 +170,7 @@ class ManagedClusters:
         patience: float = PATIENCE_SECONDS,
         progress: operations.Tell | None = None,
     ) -> LROPoller[None]:
-        return self._begin(
-            functools.partial(self._client.managed_clusters.begin_start, resource_group, name),
-            f"start cluster {name} in {resource_group}",
-            patience,
-            progress,
-        )
+        return self._begin_on("start", resource_group, name, patience, progress)
 
     def begin_stop(
         self,
@@ -191,12 +181,7 @@ class ManagedClusters:
         progress: operations.Tell | None = None,
     ) -> LROPoller[None]:
         """Start stopping a cluster: control plane and nodes go, its state stays."""
-        return self._begin(
-            functools.partial(self._client.managed_clusters.begin_stop, resource_group, name),
-            f"stop cluster {name} in {resource_group}",
-            patience,
-            progress,
-        )
+        return self._begin_on("stop", resource_group, name, patience, progress)
 
     def start(
         self,
@@ -282,6 +267,18 @@ class ManagedClusters:
     ) -> Any:
         """Wait for a poller of this client; see :func:`operations.wait_for`."""
         return operations.wait_for(poller, what=what, timeout=timeout, progress=progress)
+
+    def _begin_on(
+        self,
+        verb: str,
+        resource_group: str,
+        name: str,
+        patience: float,
+        progress: operations.Tell | None,
+    ) -> LROPoller[None]:
+        begin = getattr(self._client.managed_clusters, f"begin_{verb}")
+        send = functools.partial(begin, resource_group, name)
+        return self._begin(send, f"{verb} cluster {name} in {resource_group}", patience, progress)
 
     def _begin(
         self,

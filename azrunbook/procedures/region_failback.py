@@ -4,12 +4,13 @@ The cluster is started, its nodes and the application are waited for, and the ed
 itself: an origin counts as healthy again after x good probes of the last n.
 """
 
+from dataclasses import replace
+
 from azrunbook import checks, connect, plan as plans
 from azrunbook.procedures import drills, regions
 
 Facts = regions.Facts
 observe = regions.observe
-_STEP_TIMEOUT_SECONDS = 1200
 # An operation that failed has ended too: starting again is what mends it.
 _SETTLED = ("Succeeded", "Failed", "Canceled")
 
@@ -33,33 +34,16 @@ def preflight(clients: connect.Clients, *, region: str) -> list[checks.CheckResu
 def plan(facts: Facts) -> plans.Plan:
     """Start the region's cluster if it is stopped; pure."""
     target, prediction = facts.target, facts.prediction
+    change, step = regions.plan_power(target, "Running")
+    # A running cluster whose application is not ready yet is started, too: it is waited for.
     is_needed = not target.is_serving
-    change = plans.Change(
-        action="update" if is_needed else "no_change",
-        type="Microsoft.ContainerService/managedClusters",
-        name=target.cluster,
-        region=target.location,
-        properties=(plans.PropertyChange("properties.powerState.code", target.power, "Running"),)
-        if target.power != "Running"
-        else (),
-    )
-    step = plans.Step(
-        name=f"start {target.cluster} in {target.location}",
-        group="start the region",
-        action="start_cluster",
-        arguments={"role": target.role},
-        undo=(plans.Undo("stop_cluster", {"role": target.role}),)
-        if target.power == "Stopped"
-        else (),
-        timeout_seconds=_STEP_TIMEOUT_SECONDS,
-    )
     note = (
         f"The edge sends traffic back {prediction.restore_min_seconds:g} to "
         f"{prediction.restore_max_seconds:g} s after the region answers its probes."
     )
     return plans.Plan(
         title=f"Fail back {target.location}",
-        changes=(change,),
+        changes=(replace(change, action="update") if is_needed else change,),
         steps=(step,) if is_needed else (),
         notes=(note,),
     )

@@ -40,21 +40,7 @@ def plan(facts: Facts) -> plans.Plan:
             f"region '{target.location}' cannot be failed over: no other region can serve "
             f"({seen}). Restore one first: azrunbook run 07_fail_back_region"
         )
-    change = plans.Change(
-        action="update",
-        type="Microsoft.ContainerService/managedClusters",
-        name=target.cluster,
-        region=target.location,
-        properties=(plans.PropertyChange("properties.powerState.code", target.power, "Stopped"),),
-    )
-    step = plans.Step(
-        name=f"stop {target.cluster} in {target.location}",
-        group="stop the region",
-        action="stop_cluster",
-        arguments={"role": target.role},
-        undo=(plans.Undo("start_cluster", {"role": target.role}),),
-        timeout_seconds=_STEP_TIMEOUT_SECONDS,
-    )
+    change, step = regions.plan_power(target, "Stopped")
     impact = (
         f"Requests to {target.location} fail until the edge has noticed: predicted "
         f"{prediction.detect_min_seconds:g} to {prediction.detect_max_seconds:g} s."

@@ -6,11 +6,14 @@ words. Reading only, but for the two actions that stop and start a region's clus
 
 import html
 from dataclasses import dataclass
+from typing import Literal
 
-from azrunbook import checks, connect, errors, estate, front_door
+from azrunbook import checks, connect, errors, estate, front_door, plan as plans
 from azrunbook.procedures import actions
 
 _APP_READY_SECONDS = 600.0
+_STEP_TIMEOUT_SECONDS = 1200
+Power = Literal["Running", "Stopped"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,32 @@ def check_serving(one: RegionFacts) -> checks.CheckResult:
         ),
         advice="azrunbook run 07_fail_back_region, or 03_release_app",
     )
+
+
+def plan_power(target: RegionFacts, wanted: Power) -> tuple[plans.Change, plans.Step]:
+    """What starting or stopping a region's cluster changes, and the step that does it; pure.
+
+    A cluster that is in the wanted state already changes nothing and has no way back.
+    """
+    verb, back = ("start", "stop") if wanted == "Running" else ("stop", "start")
+    is_there = target.power == wanted
+    power = plans.PropertyChange("properties.powerState.code", target.power, wanted)
+    change = plans.Change(
+        action="no_change" if is_there else "update",
+        type="Microsoft.ContainerService/managedClusters",
+        name=target.cluster,
+        region=target.location,
+        properties=() if is_there else (power,),
+    )
+    step = plans.Step(
+        name=f"{verb} {target.cluster} in {target.location}",
+        group=f"{verb} the region",
+        action=f"{verb}_cluster",
+        arguments={"role": target.role},
+        undo=() if is_there else (plans.Undo(f"{back}_cluster", {"role": target.role}),),
+        timeout_seconds=_STEP_TIMEOUT_SECONDS,
+    )
+    return change, step
 
 
 @actions.action("stop_cluster")
