@@ -5,6 +5,7 @@ as possible. A Service without a selector is left to whoever writes its slices.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from azrunbook.sandbox.kube.controllers import endpoints, loop, matching, owners, pods
@@ -65,12 +66,14 @@ class EndpointSliceController:
         if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
             return None
         plans = endpoints.plan_slices(service, self._selected(service), self._nodes_by_name())
-        present = self._present(service)
-        for plan, old in _paired(plans, present):
-            self._put(service, plan, old)
-        kept = len(plans)
-        for surplus in sorted(present, key=_by_age)[kept:]:
-            self._cluster.delete(self._slices, surplus)
+        wanted = Wanted(
+            service["metadata"]["name"],
+            service["metadata"]["namespace"],
+            endpoints.slice_labels(service),
+            {},
+            owners.reference_to(service, api_version="v1", kind="Service"),
+        )
+        write_slices(self._cluster, wanted, plans, managed_by=endpoints.MANAGED_BY)
         return None
 
     def _selected(self, service: Object) -> list[Object]:
@@ -84,48 +87,61 @@ class EndpointSliceController:
     def _nodes_by_name(self) -> dict[str, Object]:
         return {n["metadata"]["name"]: n for n in self._cluster.registry.list(self._nodes)}
 
-    def _present(self, service: Object) -> list[Object]:
-        name = service["metadata"]["name"]
-        query = (
-            f"{endpoints.SERVICE_NAME}={name},{endpoints.MANAGED_BY_LABEL}={endpoints.MANAGED_BY}"
-        )
-        return self._cluster.registry.list(
-            self._slices, service["metadata"]["namespace"], label_selector=query
-        )
 
-    def _put(self, service: Object, plan: endpoints.SlicePlan, old: Object | None) -> None:
-        metadata = service["metadata"]
-        body = {
-            "addressType": "IPv4",
-            "endpoints": list(plan.endpoints),
-            "ports": endpoints.slice_ports(plan.ports) or None,
+@dataclass(frozen=True)
+class Wanted:
+    """What all slices of one Service have in common."""
+
+    service_name: str
+    namespace: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    owner: Object
+
+
+def write_slices(
+    cluster: Access, wanted: Wanted, plans: Sequence[endpoints.SlicePlan], *, managed_by: str
+) -> None:
+    """Make one manager's slices of a Service what they should be; those too many go."""
+    resource = cluster.resource("discovery.k8s.io", "endpointslices")
+    query = f"{endpoints.SERVICE_NAME}={wanted.service_name},"
+    query += f"{endpoints.MANAGED_BY_LABEL}={managed_by}"
+    present = cluster.registry.list(resource, wanted.namespace, label_selector=query)
+    for plan, old in _paired(plans, present):
+        _put(cluster, wanted, plan, old)
+    for surplus in sorted(present, key=_by_age)[len(plans) :]:
+        cluster.delete(resource, surplus)
+
+
+def _put(cluster: Access, wanted: Wanted, plan: endpoints.SlicePlan, old: Object | None) -> None:
+    resource = cluster.resource("discovery.k8s.io", "endpointslices")
+    body = {
+        "addressType": plan.address_type,
+        "endpoints": list(plan.endpoints),
+        "ports": endpoints.slice_ports(plan.ports) or None,
+    }
+    changed_at = {endpoints.CHANGED_AT: cluster.now_text()}
+    if old is None:
+        made: Object = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "generateName": wanted.service_name + "-",
+                "namespace": wanted.namespace,
+                "labels": wanted.labels,
+                "annotations": {**wanted.annotations, **changed_at},
+                "ownerReferences": [wanted.owner],
+            },
+            **body,
         }
-        labels = endpoints.slice_labels(service)
-        if old is None:
-            reference = owners.reference_to(service, api_version="v1", kind="Service")
-            made = {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "generateName": metadata["name"] + "-",
-                    "namespace": metadata["namespace"],
-                    "labels": labels,
-                    "annotations": {endpoints.CHANGED_AT: self._cluster.now_text()},
-                    "ownerReferences": [reference],
-                },
-                **body,
-            }
-            self._cluster.create(self._slices, made)
-            return
-        is_same = all((old.get(name) or None) == (body[name] or None) for name in body)
-        if is_same and (old["metadata"].get("labels") or {}) == labels:
-            return
-        annotations = {
-            **(old["metadata"].get("annotations") or {}),
-            endpoints.CHANGED_AT: self._cluster.now_text(),
-        }
-        changed = {**old["metadata"], "labels": labels, "annotations": annotations}
-        self._cluster.replace(self._slices, {**old, **body, "metadata": changed})
+        cluster.create(resource, made)
+        return
+    is_same = all((old.get(name) or None) == (body[name] or None) for name in body)
+    if is_same and (old["metadata"].get("labels") or {}) == wanted.labels:
+        return
+    annotations = {**(old["metadata"].get("annotations") or {}), **wanted.annotations, **changed_at}
+    changed = {**old["metadata"], "labels": wanted.labels, "annotations": annotations}
+    cluster.replace(resource, {**old, **body, "metadata": changed})
 
 
 def _by_age(found: Object) -> tuple[str, str]:

@@ -28,6 +28,7 @@ class SlicePlan:
 
     ports: Ports
     endpoints: tuple[Object, ...]
+    address_type: str = "IPv4"
 
 
 def is_headless(service: Object) -> bool:
