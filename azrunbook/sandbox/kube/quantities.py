@@ -30,13 +30,19 @@ def canonical(text: str) -> str:
         value = Fraction(number) * Fraction(10) ** power
     else:
         value = Fraction(number) * POWERS[suffix or ""]
-    is_binary = (suffix or "").endswith("i")
+    if exponent:
+        return _decimal(value, with_exponent=True)
+    return written(value, is_binary=(suffix or "").endswith("i"))
+
+
+def written(value: Fraction, *, is_binary: bool) -> str:
+    """A value with a suffix of 1024s, if that can say it, or of 1000s."""
     if is_binary and abs(value) >= KIBI and value.denominator == 1:
         return _binary(value.numerator)
-    return _decimal(value, with_exponent=bool(exponent))
+    return _decimal(value)
 
 
-def _decimal(value: Fraction, *, with_exponent: bool) -> str:
+def _decimal(value: Fraction, *, with_exponent: bool = False) -> str:
     scaled = value * 10**-LOWEST
     whole = -(-scaled.numerator // scaled.denominator) if value >= 0 else -(-scaled // 1)
     mantissa, power = int(whole), LOWEST

@@ -34,14 +34,13 @@ class ServiceAllocator:
                 spec.pop(key, None)
             _drop_ports(spec)
             return
+        _require_one_family(obj)
         self._give_address(registry, obj)
         if spec["type"] in EXTERNAL_KINDS:
             self._give_ports(registry, obj, kept)
         else:
             _drop_ports(spec)
             spec.pop("allocateLoadBalancerNodePorts", None)
-            if not spec.get("externalIPs"):
-                spec.pop("externalTrafficPolicy", None)
         if spec["type"] != "LoadBalancer":
             spec.pop("allocateLoadBalancerNodePorts", None)
 
@@ -121,17 +120,42 @@ class ServiceAllocator:
                 own.add((port["nodePort"], protocol))
 
 
+ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
 def keep(spec: Object, kept: Object) -> None:
-    """Addresses stay when an update does not say them; ports go with the type that had them."""
-    if "ExternalName" in (spec["type"], kept.get("type")):
+    """Addresses stay when an update does not say them.
+
+    What goes with a type that is no longer asked for is dropped, unless the update changes it.
+    """
+    kind, before = spec["type"], kept.get("type")
+    if kind == "ExternalName":
+        if spec.get("clusterIP") in (kept.get("clusterIP"), None, ""):
+            for key in ADDRESS_FIELDS:
+                spec.pop(key, None)
         return
-    for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+    if before != "ExternalName":
+        _keep_addresses(spec, kept)
+    if before in EXTERNAL_KINDS and kind not in EXTERNAL_KINDS:
+        _drop_ports(spec)
+        if not spec.get("externalIPs"):
+            _drop_if_kept(spec, kept, "externalTrafficPolicy")
+    if before == "LoadBalancer" and kind != "LoadBalancer":
+        for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+            _drop_if_kept(spec, kept, key)
+
+
+def _keep_addresses(spec: Object, kept: Object) -> None:
+    for key in ADDRESS_FIELDS:
         if not spec.get(key) and kept.get(key):
             spec[key] = kept[key]
     if spec.get("clusterIP") and spec["clusterIP"] != kept.get("clusterIP"):
         spec["clusterIPs"] = [spec["clusterIP"]]
-    if kept.get("type") in EXTERNAL_KINDS and spec["type"] not in EXTERNAL_KINDS:
-        _drop_ports(spec)
+
+
+def _drop_if_kept(spec: Object, kept: Object, key: str) -> None:
+    if spec.get(key) == kept.get(key):
+        spec.pop(key, None)
 
 
 def _drop_ports(spec: Object) -> None:
@@ -155,6 +179,19 @@ def _require_port(obj: Object, index: int, port: Object, taken: set[tuple[int, A
         raise _invalid(obj, where, port["nodePort"], why)
     if (port["nodePort"], port.get("protocol")) in taken:
         raise _invalid(obj, where, port["nodePort"], "provided port is already allocated")
+
+
+def _require_one_family(obj: Object) -> None:
+    """The cluster has IPv4 only; raises StatusError 422."""
+    spec = obj["spec"]
+    policy, families = spec.get("ipFamilyPolicy"), spec.get("ipFamilies") or []
+    if policy == "RequireDualStack":
+        why = "this cluster is not configured for dual-stack services"
+        raise _invalid(obj, "spec.ipFamilyPolicy", '"RequireDualStack"', why)
+    for index, family in enumerate(families):
+        if family != "IPv4":
+            where = f"spec.ipFamilies[{index}]"
+            raise _invalid(obj, where, f'"{family}"', "not configured on this cluster")
 
 
 def _invalid(obj: Object, where: str, value: Any, why: str) -> errors.StatusError:

@@ -4,7 +4,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from azrunbook.sandbox.kube import errors
-from azrunbook.sandbox.kube.admission import allocation, pods, quota
+from azrunbook.sandbox.kube.admission import allocation, limits, pods, quota
 from azrunbook.sandbox.kube.resources import Resource
 from azrunbook.sandbox.kube.writes import Write
 
@@ -45,6 +45,8 @@ class Admission:
             _require_namespace(registry, resource, obj)
         if resource.storage == "pods":
             pods.admit(registry, obj)
+        if resource.storage in limits.LIMITED:
+            limits.admit(registry, resource.storage, obj)
         if resource.storage in DEFAULT_CLASS:
             _set_class(registry, resource, obj)
         if resource.storage in PROTECTION:

@@ -1,4 +1,4 @@
-"""Admission of pods: service account, priority, tolerations, limits of the namespace."""
+"""Admission of pods: service account, priority, tolerations."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ def admit(registry: "Registry", obj: Object) -> None:
     _set_account(registry, obj)
     _set_priority(registry, obj)
     _tolerate(obj["spec"])
-    _limit(registry, obj)
 
 
 def finish(obj: Object) -> None:
@@ -86,39 +85,6 @@ def _tolerate(spec: Object) -> None:
                 }
             )
     spec["tolerations"] = found
-
-
-def _limit(registry: "Registry", obj: Object) -> None:
-    """LimitRanges fill in requests and limits of containers, and bound them."""
-    namespace = obj["metadata"]["namespace"]
-    for limits in registry.store.list_all("limitranges", namespace):
-        for item in limits["spec"].get("limits") or []:
-            if item.get("type") != "Container":
-                continue
-            for container in obj["spec"].get("containers") or []:
-                _fill(container["resources"], item)
-                _bound(obj, container, item)
-
-
-def _fill(resources: Object, item: Object) -> None:
-    for name, value in (item.get("default") or {}).items():
-        resources.setdefault("limits", {}).setdefault(name, value)
-    for name, value in (item.get("defaultRequest") or {}).items():
-        resources.setdefault("requests", {}).setdefault(name, value)
-
-
-def _bound(obj: Object, container: Object, item: Object) -> None:
-    resources = container["resources"]
-    for name, lowest in (item.get("min") or {}).items():
-        asked = (resources.get("requests") or {}).get(name)
-        if asked is not None and quantity(asked) < quantity(lowest):
-            why = f"minimum {name} usage per Container is {lowest}, but request is {asked}"
-            raise errors.forbidden("pods", "", obj["metadata"].get("name", ""), why)
-    for name, highest in (item.get("max") or {}).items():
-        allowed = (resources.get("limits") or {}).get(name)
-        if allowed is not None and quantity(allowed) > quantity(highest):
-            why = f"maximum {name} usage per Container is {highest}, but limit is {allowed}"
-            raise errors.forbidden("pods", "", obj["metadata"].get("name", ""), why)
 
 
 def quality(spec: Object) -> str:

@@ -3,10 +3,11 @@
 Law: counts anew for every creation in a namespace that has a quota; nothing is remembered.
 """
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from azrunbook.sandbox.kube import errors
+from azrunbook.sandbox.kube import errors, quantities
 from azrunbook.sandbox.kube.resources import Resource
 from azrunbook.sandbox.kube.validation.containers import quantity
 
@@ -37,9 +38,17 @@ def usage(resource: Resource, obj: Object) -> dict[str, Fraction]:
             return {}
         found.update(_computed(spec))
     if resource.storage == "services":
-        kind = {"NodePort": "services.nodeports", "LoadBalancer": "services.loadbalancers"}
-        if spec.get("type") in kind:
-            found[kind[spec["type"]]] = one
+        ports = sum(bool(port.get("nodePort")) for port in spec.get("ports") or [])
+        if spec.get("type") == "NodePort":
+            ports = len(spec.get("ports") or [])
+        if ports:
+            found["services.nodeports"] = Fraction(ports)
+        if spec.get("type") == "LoadBalancer":
+            found["services.loadbalancers"] = one
+    if resource.storage == "persistentvolumeclaims":
+        asked = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+        if asked is not None:
+            found["requests.storage"] = quantity(asked)
     return found
 
 
@@ -96,14 +105,25 @@ def _fit(
         if key in hard and used.get(key, Fraction(0)) + value > quantity(hard[key])
     )
     if over:
-        asked = ",".join(f"{key}={_show(wanted[key])}" for key in over)
-        taken = ",".join(f"{key}={_show(used.get(key, Fraction(0)))}" for key in over)
+        asked = ",".join(f"{key}={show(key, wanted[key])}" for key in over)
+        taken = ",".join(f"{key}={show(key, used.get(key, Fraction(0)))}" for key in over)
         limit = ",".join(f"{key}={hard[key]}" for key in over)
         why = f"exceeded quota: {name}, requested: {asked}, used: {taken}, limited: {limit}"
         raise errors.forbidden(resource.plural, resource.group, subject, why)
 
 
-def _show(value: Fraction) -> str:
-    if value.denominator == 1:
-        return str(value.numerator)
-    return f"{int(value * 1000)}m"
+def show(name: str, value: Fraction) -> str:
+    """An amount of a resource: memory and storage in 1024s."""
+    return quantities.written(value, is_binary=name.endswith(("memory", "storage")))
+
+
+def used_of(registry: "Registry", namespace: str, names: Iterable[str]) -> dict[str, Fraction]:
+    """What a namespace uses of the resources of these names."""
+    found = dict.fromkeys(names, Fraction(0))
+    stored = {one.storage: one for one in registry.resources if one.namespaced and one.is_stored}
+    for resource in stored.values():
+        for obj in registry.store.list_all(resource.storage, namespace):
+            for name, value in usage(resource, obj).items():
+                if name in found:
+                    found[name] += value
+    return found

@@ -34,7 +34,7 @@ def create(resource: Resource, obj: Object) -> list[Cause]:
     name = metadata.get("name", "")
     if not name:
         found.append(causes.required("metadata.name", "name or generateName is required"))
-    elif not prefix or not found:
+    else:
         found += [causes.invalid("metadata.name", name, why) for why in rule(name)]
     return found + _parts(resource, metadata)
 
@@ -43,15 +43,20 @@ def _parts(resource: Resource, metadata: Object) -> list[Cause]:
     found = labels(metadata.get("labels"), "metadata.labels")
     found += annotations(metadata.get("annotations"), "metadata.annotations")
     found += _owners(metadata.get("ownerReferences") or [])
-    for index, name in enumerate(metadata.get("finalizers") or []):
-        where = f"metadata.finalizers[{index}]"
-        problems = names.qualified(name)
-        found += [causes.invalid(where, name, why) for why in problems]
-        is_plain = "/" not in name and name not in STANDARD_FINALIZERS
-        if not problems and is_plain and not _is_extension(resource):
-            why = "name is neither a standard finalizer name nor is it fully qualified"
-            found.append(causes.invalid(where, name, why))
-    return found
+    finalizers = metadata.get("finalizers") or []
+    found += [
+        causes.invalid("metadata.finalizers", name, why)
+        for name in finalizers
+        for why in names.qualified(name)
+    ]
+    if _is_extension(resource):
+        return found
+    why = "name is neither a standard finalizer name nor is it fully qualified"
+    return found + [
+        causes.invalid(f"metadata.finalizers[{index}]", name, why)
+        for index, name in enumerate(finalizers)
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def _is_extension(resource: Resource) -> bool:

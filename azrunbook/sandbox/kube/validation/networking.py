@@ -10,6 +10,7 @@ Object = dict[str, Any]
 SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 POLICIES = ("Cluster", "Local")
+LONGEST_AFFINITY_SECONDS = 86400
 
 
 def _is_address(text: str) -> bool:
@@ -18,6 +19,10 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+NOT_A_BLOCK = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 
 def service(obj: Object) -> list[Cause]:
@@ -33,18 +38,70 @@ def service(obj: Object) -> list[Cause]:
         found.append(causes.invalid("spec.clusterIPs[0]", "None", why))
     if kind == "ExternalName":
         found += _external_name(spec)
-    found += _service_ports(ports, kind)
+    found += _service_ports(ports)
     found += metadata.labels(spec.get("selector"), "spec.selector")
-    affinity = ("ClientIP", "None")
-    found += causes.one_of("spec.sessionAffinity", spec.get("sessionAffinity"), affinity)
-    address = spec.get("clusterIP", "")
-    if address not in ("", "None") and not _is_address(address):
-        why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-        found.append(causes.invalid("spec.clusterIPs[0]", address, why))
+    found += _affinity(spec) + _addresses(spec)
     found += causes.one_of("spec.type", kind, SERVICE_TYPES)
-    if kind in ("NodePort", "LoadBalancer"):
-        value = spec.get("externalTrafficPolicy")
-        found += causes.one_of("spec.externalTrafficPolicy", value, POLICIES)
+    found += _node_ports(ports, kind) + _repeated_ports(ports) + _source_ranges(spec, kind)
+    return found + _traffic_policies(spec, kind)
+
+
+def _affinity(spec: Object) -> list[Cause]:
+    kind = spec.get("sessionAffinity")
+    found = causes.one_of("spec.sessionAffinity", kind, ("ClientIP", "None"))
+    seconds = (spec.get("sessionAffinityConfig") or {}).get("clientIP", {}).get("timeoutSeconds")
+    if kind == "ClientIP" and seconds is not None and not 0 < seconds <= LONGEST_AFFINITY_SECONDS:
+        where = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+        why = f"must be greater than 0 and less than {LONGEST_AFFINITY_SECONDS}"
+        found.append(causes.invalid(where, seconds, why))
+    return found
+
+
+def _addresses(spec: Object) -> list[Cause]:
+    address = spec.get("clusterIP", "")
+    found: list[Cause] = []
+    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
+    policy = spec.get("ipFamilyPolicy")
+    for index, family in enumerate(spec.get("ipFamilies") or []):
+        if family not in ("IPv4", "IPv6"):
+            where = f"spec.ipFamilies[{index}]"
+            found.append(causes.unsupported(where, family, ("IPv4", "IPv6")))
+    if policy is not None and policy not in policies:
+        found.append(causes.invalid("spec.ipFamilyPolicy", policy, "not a valid IP family policy"))
+    if address not in ("", "None") and not _is_address(address):
+        found.append(causes.invalid("spec.clusterIPs[0]", address, NOT_AN_ADDRESS))
+    for index, text in enumerate(spec.get("externalIPs") or []):
+        if not _is_address(text):
+            found.append(causes.invalid(f"spec.externalIPs[{index}]", text, NOT_AN_ADDRESS))
+    return found
+
+
+def _source_ranges(spec: Object, kind: Any) -> list[Cause]:
+    ranges = spec.get("loadBalancerSourceRanges") or []
+    if ranges and kind != "LoadBalancer":
+        why = "may only be used when `type` is 'LoadBalancer'"
+        return [causes.forbidden("spec.LoadBalancerSourceRanges", why)]
+    found: list[Cause] = []
+    for index, text in enumerate(ranges):
+        try:
+            ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            where = f"spec.loadBalancerSourceRanges[{index}]"
+            found.append(causes.invalid(where, text, NOT_A_BLOCK))
+    return found
+
+
+def _traffic_policies(spec: Object, kind: Any) -> list[Cause]:
+    policy, inner = spec.get("externalTrafficPolicy"), spec.get("internalTrafficPolicy")
+    is_external = kind in ("NodePort", "LoadBalancer")
+    found: list[Cause] = []
+    if is_external or (kind == "ClusterIP" and spec.get("externalIPs")):
+        found += causes.one_of("spec.externalTrafficPolicy", policy, POLICIES)
+    elif policy:
+        why = "may only be set for externally-accessible services"
+        found.append(causes.invalid("spec.externalTrafficPolicy", policy, why))
+    if inner is not None and inner not in POLICIES:
+        found.append(causes.unsupported("spec.internalTrafficPolicy", inner, POLICIES))
     return found
 
 
@@ -61,10 +118,9 @@ def _external_name(spec: Object) -> list[Cause]:
     return found
 
 
-def _service_ports(ports: list[Object], kind: Any) -> list[Cause]:
+def _service_ports(ports: list[Object]) -> list[Cause]:
     found: list[Cause] = []
     seen: set[str] = set()
-    keys: set[tuple[Any, Any]] = set()
     for index, port in enumerate(ports):
         where = f"spec.ports[{index}]"
         name = port.get("name", "")
@@ -79,14 +135,36 @@ def _service_ports(ports: list[Object], kind: Any) -> list[Cause]:
         value = port.get("protocol")
         found += causes.one_of(f"{where}.protocol", value, containers.PROTOCOLS)
         found += containers.port_or_name(f"{where}.targetPort", port.get("targetPort"))
-        if kind == "ClusterIP" and port.get("nodePort"):
+    return found
+
+
+def _node_ports(ports: list[Object], kind: Any) -> list[Cause]:
+    found: list[Cause] = []
+    seen: set[tuple[Any, Any]] = set()
+    for index, port in enumerate(ports):
+        where, number = f"spec.ports[{index}].nodePort", port.get("nodePort")
+        if not number:
+            continue
+        if kind == "ClusterIP":
             why = "may not be used when `type` is 'ClusterIP'"
-            found.append(causes.forbidden(f"{where}.nodePort", why))
+            found.append(causes.forbidden(where, why))
+        if (number, port.get("protocol")) in seen:
+            found.append(causes.duplicate(where, number))
+        seen.add((number, port.get("protocol")))
+    return found
+
+
+def _repeated_ports(ports: list[Object]) -> list[Cause]:
+    """A port that is there already, as the internal type with nothing but its key is written."""
+    found: list[Cause] = []
+    seen: set[tuple[Any, Any]] = set()
+    for index, port in enumerate(ports):
         key = (port.get("protocol"), port.get("port"))
-        if key in keys:
-            shown = {k: port[k] for k in ("name", "protocol", "port", "nodePort") if k in port}
-            found.append(causes.duplicate(where, shown))
-        keys.add(key)
+        if key in seen:
+            shown = {"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": key[1]}
+            shown |= {"TargetPort": 0, "NodePort": 0}
+            found.append(causes.duplicate(f"spec.ports[{index}]", shown))
+        seen.add(key)
     return found
 
 

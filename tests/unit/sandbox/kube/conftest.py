@@ -34,17 +34,16 @@ class Refusals:
 
     def of_change(self, storage, parts, patch):
         """The causes for which a merge patch of a new object is refused."""
-        made = self.create(storage, parts)
-        resource, namespace = self._find(storage)
+        self.create(storage, parts)
         with pytest.raises(errors.StatusError) as raised:
-            self.registry.patch(
-                resource,
-                namespace,
-                made["metadata"]["name"],
-                patch,
-                content_type="application/merge-patch+json",
-            )
+            self.change(storage, patch)
         return _lines(raised.value)
+
+    def change(self, storage, patch):
+        """The object `x` after a merge patch; raises StatusError."""
+        resource, namespace = self._find(storage)
+        kind = "application/merge-patch+json"
+        return self.registry.patch(resource, namespace, "x", patch, content_type=kind)
 
 
 def _lines(error):
