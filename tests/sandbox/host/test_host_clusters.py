@@ -65,3 +65,16 @@ def test_a_node_that_is_lost_says_no_goodbye(rack):
     lifecycle.inject(rack.home, {"kind": "node_loss", "name": name})
     assert count_nodes(rack) == 2
     assert lifecycle.status(rack.home)["clusters"][0]["nodes"] == 2
+
+
+def test_a_sandbox_can_be_asked_to_simulate_images(make_sandbox, subscribe):
+    """A Deployment of an image that nothing here can run is rolled out, and its pods say so."""
+    subscription = subscribe(make_sandbox(images="simulate"))
+    subscription.put_cluster("eastus", role="primary")
+    subscription.kubectl("create", "deployment", "web", "--image=registry.example/shop:1")
+    subscription.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    labelled = subscription.kubectl(
+        "get", "pods", "-l", "azrunbook.dev/simulated=true", "-o", "name"
+    )
+    assert labelled.startswith("pod/web-")
+    assert lifecycle.status(subscription.home)["images"] == "simulate"

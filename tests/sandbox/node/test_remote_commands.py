@@ -60,6 +60,15 @@ async def test_exec_says_what_it_cannot_do(world):
 
 
 @pytest.mark.usefixtures("pod")
+async def test_exec_on_a_lost_node_says_that_it_cannot_be_reached(world, node):
+    """The API server has no kubelet to ask; neither way of connecting hides that."""
+    await node.stop()
+    code, _, problem = await world.run_kubectl("exec", "web", "--", "true")
+    assert code == 1
+    assert "error dialing backend" in problem
+
+
+@pytest.mark.usefixtures("pod")
 async def test_files_are_copied_both_ways(world, tmp_path):
     """With kubectl cp: into the container's own /tmp, and out of it."""
     (tmp_path / "folder").mkdir()

@@ -43,6 +43,9 @@ async def test_a_simulated_pod_is_ready_and_says_what_it_is(world, until):
     log = await world.kubectl("logs", "web")
     assert log.startswith("Container main is simulated, nothing runs in it: ")
     assert log.rstrip().endswith(f"{NOTHING}: not found")
+    code, _, problem = await world.run_kubectl("exec", "web", "--", "true")
+    assert code == 1
+    assert "Container main is simulated, nothing runs in it" in problem
     world.delete_pod()
     await until(lambda: world.pod() is None)
 

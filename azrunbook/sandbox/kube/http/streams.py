@@ -9,6 +9,7 @@ Status; so is every error that is known before the connection is made.
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp import web
@@ -39,6 +40,7 @@ class StreamProxy:
         pod = call.registry.get(pods, call.target.namespace, call.name)
         url = _locate(call, pod, subresource)
         if call.request.headers.get("Upgrade", "").lower() != "websocket":
+            await self._require_kubelet(url)  # kubectl shows this answer, whatever the first was
             raise errors.bad_request(
                 "Upgrade request required: a WebSocket, as kubectl opens it from 1.31 on. SPDY "
                 "without one is not emulated: azrunbook/sandbox/kube/http/streams.py"
@@ -53,6 +55,14 @@ class StreamProxy:
                 return await _carry(call, inner)
         except aiohttp.WSServerHandshakeError as error:
             raise errors.bad_request(f"unable to upgrade connection: {error.message}") from None
+        except aiohttp.ClientConnectionError as error:
+            raise errors.internal(f"error dialing backend: {error}") from None
+
+    async def _require_kubelet(self, url: str) -> None:
+        health = urljoin(url, "/healthz")
+        try:
+            async with self._kubelets.session.get(health, ssl=self._kubelets.context):
+                pass
         except aiohttp.ClientConnectionError as error:
             raise errors.internal(f"error dialing backend: {error}") from None
 
