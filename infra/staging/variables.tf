@@ -1,0 +1,12 @@
+variable "postgres_password" {
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+  description = "Of PostgreSQL's administrator, asked for at every run and used only where the version below is new: it is written nowhere. For example: export TF_VAR_postgres_password=\"$(openssl rand -base64 24)\""
+}
+
+variable "postgres_password_version" {
+  type        = number
+  default     = 1
+  description = "Raise it to set another password."
+}
