@@ -203,11 +203,24 @@ class Loop:
         seen: dict[Key, Object] = {}
         while True:
             try:
-                async for event in self._registry.watch(resource):
-                    _dispatch(event.type, event.object, seen, listeners)
+                await self._follow(resource, seen, listeners)
             except errors.StatusError as error:
                 log.info("the watch of %s starts again: %s", resource.plural, error)
+            except Exception:  # a watch that ended would leave every controller of it blind
+                log.exception("the watch of %s failed. This is a bug.", resource.plural)
             await asyncio.sleep(FIRST_BACK_OFF_SECONDS)
+
+    async def _follow(
+        self, resource: resources.Resource, seen: dict[Key, Object], listeners: Listeners
+    ) -> None:
+        """One watch from its start; what went while none was open is said to be deleted first."""
+        stream = self._registry.watch(resource)
+        if seen:
+            there = {key_of(obj) for obj in self._registry.list(resource)}
+            for key in [key for key in seen if key not in there]:
+                _dispatch("DELETED", seen[key], seen, listeners)
+        async for event in stream:
+            _dispatch(event.type, event.object, seen, listeners)
 
 
 def _dispatch(
