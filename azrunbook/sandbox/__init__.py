@@ -13,7 +13,7 @@ emulated, at the protocol and with its observable behaviour:
 
 What is not: databases, caches, storage, private endpoints and DNS; role assignments; several edge
 sites; namespaces of the kernel (users, read-only file systems and network policies are accepted
-and not enforced); exec, attach and port-forward; admission webhooks. Each ARM operation that is
+and not enforced); admission webhooks. Each ARM operation that is
 not emulated answers 404 and names the file to add it to. More of it stands where it is decided:
 ``node/__init__.py``, ``edge/config.py``, ``arm/routing.py``, ``kube/__init__.py``.
 

@@ -6,8 +6,11 @@ Reason: helm, kubectl, Traefik and the kubernetes client must not be able to tel
 
 Emulated: discovery, all verbs of every built-in resource of the stable API groups, custom
 resources, the four patch types and server-side apply, watches with bookmarks, Table output,
-RBAC, service account tokens, the subresources status, scale, eviction, binding, token and log; the
-resource metrics API, where the cluster is given a source of measurements.
-Not emulated: exec, attach, port-forward and proxy; admission webhooks and CEL policies (they are
-stored, not called); conversion webhooks; aggregation of other API servers; protobuf.
+RBAC with aggregated roles, service account tokens, the subresources status, scale, eviction,
+binding, token and log; persistent volumes of installed CSI drivers; the resource metrics API, where
+the cluster is given a source of measurements.
+Not emulated: the subresource proxy; conversion webhooks; aggregation of other API
+servers (their APIService says so); protobuf. Admission webhooks and CEL policies are stored and
+never called: the servers behind them hardly ever run here, and one with failurePolicy Fail would
+refuse everything that its chart is about, where a real cluster would let it pass.
 """

@@ -29,15 +29,15 @@ class NodeState:
     def name(self) -> str:
         return str(self.node["metadata"]["name"])
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, str]:
         return self.node["metadata"].get("labels") or {}
 
-    @property
+    @cached_property
     def taints(self) -> Sequence[Object]:
         return self.node.get("spec", {}).get("taints") or ()
 
-    @property
+    @cached_property
     def is_unschedulable(self) -> bool:
         return bool(self.node.get("spec", {}).get("unschedulable"))
 

@@ -134,11 +134,11 @@ def score(
     for constraint in constraints:
         domains = _domains(constraint, pod, states, keys | {constraint.key})
         size = len({state.labels.get(constraint.key) for state in feasible} - {None})
+        weight = math.log(size + 2)
         for state in feasible:
             value = state.labels.get(constraint.key)
             if value is not None and state.name in raw:
-                weighted = domains[value] * math.log(size + 2) + constraint.max_skew - 1
-                raw[state.name] += weighted
+                raw[state.name] += domains[value] * weight + constraint.max_skew - 1
     return _normalised(raw, feasible)
 
 
