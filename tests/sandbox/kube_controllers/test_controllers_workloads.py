@@ -264,6 +264,30 @@ async def test_forbidden_run_is_made_up_for_when_the_running_job_ends(world):
     assert world.events("MissingJob")
 
 
+async def test_job_made_by_hand_from_a_cron_job_is_no_run_of_it(world):
+    """It is noticed, and neither counts as active nor holds back a run that is due."""
+    spec = {"schedule": "* * * * *", "concurrencyPolicy": "Forbid", "suspend": True}
+    cron = world.make(
+        "cronjobs", "tick", spec={**spec, "jobTemplate": {"spec": job_template(world)}}
+    )
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "name": "tick",
+        "uid": cron["metadata"]["uid"],
+        "controller": True,
+    }
+    world.make("jobs", "by-hand", spec=job_template(world), metadata={"ownerReferences": [owner]})
+    found = await world.until(lambda: world.events("UnexpectedJob"))
+    assert found[0] == "Saw a job that the controller did not create or forgot: by-hand"
+    early = times.stamp(times.now() - dt.timedelta(minutes=3))
+    world.patch("cronjobs", "tick", {"status": {"lastScheduleTime": early}}, subresource="status")
+    world.patch("cronjobs", "tick", {"spec": {"suspend": False}})
+    await world.until(lambda: len(world.list("jobs")) == 2)
+    (active,) = await world.until(lambda: world.find("cronjobs", "tick")["status"].get("active"))
+    assert active["name"] != "by-hand"
+
+
 def autoscaler(world, **spec):
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}

@@ -83,8 +83,9 @@ class CronJobController:
             before.pop(one["metadata"]["uid"], None)
             ending = job.ending_of(one)
             if ending is None:
-                running.append(one)
-                if not known:
+                if known:
+                    running.append(one)
+                else:  # someone's `kubectl create job --from`: it does not count as a run
                     message = f"Saw a job that the controller did not create or forgot: {name}"
                     self._tell(cron, "UnexpectedJob", message, is_warning=True)
                 continue
@@ -133,7 +134,7 @@ class CronJobController:
         return {**status, "lastScheduleTime": times.stamp(due), "active": active + added}
 
     def _create(self, cron: Object, scheduled_at: str, minute: int) -> Object | None:
-        """The Job of one instant; None if it exists already."""
+        """The Job of one instant; None if it cannot be this CronJob's."""
         template = cron["spec"]["jobTemplate"]
         there = template.get("metadata") or {}
         reference = owners.reference_to(cron, api_version="batch/v1", kind="CronJob")
@@ -152,13 +153,20 @@ class CronJobController:
         try:
             created = self._cluster.create(self._jobs, made)
         except errors.StatusError as error:
-            if error.reason == "AlreadyExists" or pod_template.is_leaving(error):
+            if error.reason == "AlreadyExists":
+                return self._made_before(cron, made)
+            if pod_template.is_leaving(error):
                 return None
             message = f"Error creating job: {error}"
             self._tell(cron, "FailedCreate", message, is_warning=True)
             raise
         self._tell(cron, "SuccessfulCreate", f"Created job {created['metadata']['name']}")
         return created
+
+    def _made_before(self, cron: Object, made: Object) -> Object | None:
+        """The Job of this instant, if it is this CronJob's and its status was not written."""
+        found = self._cluster.registry.find(self._jobs, *loop.key_of(made))
+        return found if found is not None and owners.is_controlled_by(found, cron) else None
 
     def _delete_active(self, cron: Object, status: Object) -> None:
         for reference in status.get("active") or ():
