@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from azrunbook import aks, arm, front_door, images, nodes, releases, traffic, workloads
 
 _SUBSCRIPTIONS_API = "2022-12-01"
-_CLUSTER_TYPE = "/providers/microsoft.containerservice/managedclusters/"
+_CLUSTER_TYPE = "microsoft.containerservice/managedclusters"
 _OPERATION_SECONDS = 1800.0
 _WORKERS = 8
 _KUBECONFIG_SECRETS = frozenset({"client-key-data", "token", "password"})
@@ -202,8 +202,9 @@ class Clients:
         what = f"put {resource_id.rpartition('/')[2]}"
         actual = self.arm.find(resource_id, api_version)
         whole = resources.merge_body(body, actual) if actual else body
-        if _CLUSTER_TYPE in resource_id.lower():
-            group, name = resource_id.split("/")[4], resource_id.rpartition("/")[2]
+        parent, _, name = resource_id.rpartition("/")
+        if parent.lower().endswith(_CLUSTER_TYPE):
+            group = resource_id.split("/")[4]
             cluster = self.clusters.begin_create_or_update(
                 group, name, whole, patience=timeout, progress=progress
             )

@@ -16,7 +16,13 @@ Tell = Callable[[str], None]
 
 # Codes of "another operation is running"; a repeated request succeeds once that has ended.
 _BUSY_CODES = frozenset(
-    {"AnotherOperationInProgress", "EtagMismatch", "RetryableErrorDueToAnotherOperation"}
+    {
+        "AnotherOperationInProgress",
+        "ClusterNotReady",
+        "EtagMismatch",
+        "RetryableErrorDueToAnotherOperation",
+        "ServerIsBusy",
+    }
 )
 _BUSY_WORDS = ("in progress", "in-progress")
 # Throttled or not there for a moment. Not 500: azure-core has repeated that one already, and an

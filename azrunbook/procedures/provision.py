@@ -2,49 +2,83 @@
 
 Reads every declared resource, compares what is declared (and nothing else), and puts what differs
 along the dependency graph, both regions at once. Running it again changes nothing; running it
-after it was killed goes on where it stopped, because Azure is the state.
+after it was killed goes on where it stopped, because Azure is the state. With the second region
+not enabled, what there is of it is deleted, users first and the group last.
 """
 
 import dataclasses
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
 from azrunbook import checks, connect, estate, plan as plans, resources
-from azrunbook.procedures import actions
+from azrunbook.procedures import actions, placing
+from azrunbook.resources import model
 
-# The cells of the notebook, in order, and what each one puts.
+# The cells of the notebook, in order, and what each one puts, unless something that it needs is
+# put by a later one.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "resource groups": ("Microsoft.Resources/resourceGroups",),
-    "networks": ("Microsoft.Network/virtualNetworks",),
-    "clusters": (
-        "Microsoft.ContainerService/managedClusters",
-        "Microsoft.ContainerRegistry/registries",
-        "Microsoft.ContainerRegistry/registries/replications",
+    "resource groups": (model.GROUP,),
+    "networks": (
+        model.SECURITY_GROUP,
+        model.PUBLIC_ADDRESS,
+        model.NAT_GATEWAY,
+        model.NETWORK,
+        model.PEERING,
+        model.ZONE,
+        model.ZONE_LINK,
+    ),
+    "clusters and data": (
+        model.IDENTITY,
+        model.FEDERATION,
+        model.ROLE_ASSIGNMENT,
+        model.WORKSPACE,
+        model.CLUSTER,
+        model.MAINTENANCE,
+        model.REGISTRY,
+        model.REPLICATION,
+        model.SERVER,
+        model.DATABASE,
+        model.VIRTUAL_ENDPOINT,
+        model.MANAGED_CACHE,
+        model.MANAGED_CACHE_DATABASE,
+        model.CACHE,
+        model.CACHE_LINK,
+        model.STORAGE,
+        model.CONTAINER,
+        model.PRIVATE_ENDPOINT,
+        model.ZONE_GROUP,
     ),
     "front door": (
-        "Microsoft.Cdn/profiles",
-        "Microsoft.Cdn/profiles/afdEndpoints",
-        "Microsoft.Cdn/profiles/originGroups",
-        "Microsoft.Cdn/profiles/originGroups/origins",
-        "Microsoft.Cdn/profiles/afdEndpoints/routes",
+        model.PROFILE,
+        model.ENDPOINT,
+        model.ORIGIN_GROUP,
+        model.ORIGIN,
+        model.DOMAIN,
+        model.ROUTE,
+        model.FIREWALL_POLICY,
+        model.SECURITY_POLICY,
     ),
 }
+REMOVALS = "removals"
 _SETTLED = frozenset({"Succeeded", "Ready"})
+# Types whose operations take a quarter of an hour and more on Azure.
+_SLOW = frozenset({model.CLUSTER, model.SERVER, model.MANAGED_CACHE, model.CACHE, model.CACHE_LINK})
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is declared, and what Azure has of it (None: nothing)."""
+    """What is declared, what is to go, and what Azure has of both (None: nothing)."""
 
     desired: tuple[resources.DesiredResource, ...]
     actual: Mapping[str, Mapping[str, Any] | None]
+    removed: tuple[resources.DesiredResource, ...] = ()
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{html.escape(one.type)}</td><td>{html.escape(one.name)}</td>"
+            f"<tr><td>{html.escape(one.type)}</td><td>{html.escape(one.path_name)}</td>"
             f"<td>{html.escape(one.region)}</td><td>{_state(self.actual[one.id])}</td></tr>"
             for one in self.desired
         )
@@ -53,11 +87,14 @@ class Facts:
 
 
 def observe(clients: connect.Clients) -> Facts:
-    """Ask Azure for every declared resource, all at once."""
+    """Ask Azure for every resource that is declared or to be removed, all at once."""
     desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    removed = resources.list_removed(clients.estate, clients.subscription_id)
+    every = (*desired, *removed)
     with futures.ThreadPoolExecutor(max_workers=8) as pool:
-        found = pool.map(lambda one: clients.arm.find(one.id, one.api_version), desired)
-        return Facts(desired, {one.id: body for one, body in zip(desired, found, strict=True)})
+        found = pool.map(lambda one: clients.arm.find(one.id, one.api_version), every)
+        actual = {one.id: body for one, body in zip(every, found, strict=True)}
+    return Facts(desired, actual, removed)
 
 
 def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
@@ -90,18 +127,63 @@ def plan(facts: Facts) -> plans.Plan:
         for change in resources.plan_changes(facts.desired, facts.actual)
     )
     by_id = {change.id: change for change in changes}
-    by_group = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
+    groups = _assign_groups(facts.desired)
     steps = [
-        _step(one, by_id, by_group, facts)
+        _step(one, by_id, groups, facts)
         for one in facts.desired
         if by_id[one.id].action in {"create", "update"}
     ]
+    gone = [one for one in facts.removed if facts.actual[one.id] is not None]
     return plans.Plan(
         title="Provision the estate",
-        changes=changes,
-        steps=tuple(sorted(steps, key=lambda step: list(GROUPS).index(step.group))),
-        notes=_notes(changes),
+        changes=(*changes, *(_deletion(one) for one in gone)),
+        steps=(
+            *sorted(steps, key=lambda step: list(GROUPS).index(step.group)),
+            *_removals(gone),
+        ),
+        notes=_notes(changes, gone),
     )
+
+
+def _assign_groups(desired: Iterable[resources.DesiredResource]) -> dict[str, str]:
+    """Choose each resource's group: its type's, or a later one that it depends on."""
+    names = list(GROUPS)
+    usual = {kind: names.index(group) for group, kinds in GROUPS.items() for kind in kinds}
+    chosen: dict[str, int] = {}
+    for one in desired:  # in an order in which each comes after what it needs
+        chosen[one.id] = max([usual[one.type], *(chosen[other] for other in one.depends_on)])
+    return {id_: names[place] for id_, place in chosen.items()}
+
+
+def _deletion(one: resources.DesiredResource) -> plans.Change:
+    return plans.Change("delete", one.type, one.name, one.region, one.id)
+
+
+def _removals(gone: list[resources.DesiredResource]) -> list[plans.Step]:
+    """Delete in reverse: what depends on a thing goes before it, and origins before all."""
+    origins = [_removal_name(one) for one in gone if one.type == model.ORIGIN]
+    steps = []
+    for one in gone:
+        users = [_removal_name(other) for other in gone if one.id in other.depends_on]
+        if one.type == model.GROUP:
+            users = [_removal_name(other) for other in gone if other.id != one.id]
+        elif one.type != model.ORIGIN:
+            users += origins
+        steps.append(
+            plans.Step(
+                name=_removal_name(one),
+                group=REMOVALS,
+                action="delete_resource",
+                arguments={"resource_id": one.id, "api_version": one.api_version},
+                after=tuple(dict.fromkeys(users)),
+                timeout_seconds=2700,
+            )
+        )
+    return steps
+
+
+def _removal_name(one: resources.DesiredResource) -> str:
+    return f"delete {one.type} {one.path_name} [{one.region}]"
 
 
 def _finish(change: plans.Change, actual: Mapping[str, Any] | None) -> plans.Change:
@@ -118,7 +200,6 @@ def _step(
     groups: Mapping[str, str],
     facts: Facts,
 ) -> plans.Step:
-    change = changes[one.id]
     before = facts.actual[one.id]
     undo = (
         plans.Undo("delete_resource", {"resource_id": one.id, "api_version": one.api_version})
@@ -129,32 +210,42 @@ def _step(
         )
     )
     same_group = [
-        f"put {other.type} {other.name} [{other.region}]"
+        _put_name(other)
         for other in facts.desired
         if other.id in one.depends_on
-        and groups[other.type] == groups[one.type]
-        and changes[other.id].action != "no_change"
+        and groups[other.id] == groups[one.id]
+        and changes[other.id].action in {"create", "update"}
     ]
     return plans.Step(
-        name=f"put {change.type} {change.name} [{change.region}]",
-        group=groups[one.type],
+        name=_put_name(one),
+        group=groups[one.id],
         action="put_resource",
         arguments={"resource_id": one.id},
         undo=(undo,),
         after=tuple(same_group),
-        timeout_seconds=2700 if one.type.endswith("managedClusters") else 900,
+        timeout_seconds=2700 if one.type in _SLOW else 900,
     )
 
 
-def _notes(changes: tuple[plans.Change, ...]) -> tuple[str, ...]:
-    replaced = [change.name for change in changes if change.action == "replace"]
-    if not replaced:
-        return ()
-    note = (
-        f"{', '.join(replaced)} cannot be changed in place; this procedure refuses to replace it. "
-        "Move what runs on it first, then delete it by hand and run again."
-    )
-    return (note,)
+def _put_name(one: resources.DesiredResource) -> str:
+    return f"put {one.type} {one.path_name} [{one.region}]"
+
+
+def _notes(
+    changes: tuple[plans.Change, ...], gone: list[resources.DesiredResource]
+) -> tuple[str, ...]:
+    notes = []
+    if replaced := [change.name for change in changes if change.action == "replace"]:
+        notes.append(
+            f"{', '.join(replaced)} cannot be changed in place; this procedure refuses to replace "
+            "it. Move what runs on it first, then delete it by hand and run again."
+        )
+    if gone:
+        notes.append(
+            f"the second region is not enabled: {len(gone)} resources of it are deleted, with "
+            "their data. Nothing brings them back."
+        )
+    return tuple(notes)
 
 
 def verify(clients: connect.Clients) -> list[checks.CheckResult]:
@@ -229,11 +320,7 @@ def _state(body: Mapping[str, Any] | None) -> str:
 @actions.action("put_resource")
 def put_resource(clients: connect.Clients, progress: actions.Progress, *, resource_id: str) -> None:
     """Put one declared resource and wait until Azure has it."""
-    desired = resources.desired_resources(clients.estate, clients.subscription_id)
-    one = next(one for one in desired if one.id == resource_id)
-    clients.put(
-        one.id, one.api_version, one.body, timeout=progress.remaining_seconds, progress=progress
-    )
+    placing.put(clients, progress, resource_id)
 
 
 @actions.action("restore_resource")

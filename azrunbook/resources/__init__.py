@@ -5,22 +5,62 @@ comes to be, ``plan_changes`` what would have to change. Azure is the state; not
 """
 
 from azrunbook import estate
-from azrunbook.resources import cluster, edge, network, registry
-from azrunbook.resources.comparison import merge_body, plan_changes
+from azrunbook.resources import (
+    cluster,
+    edge,
+    identity,
+    monitoring,
+    network,
+    postgres,
+    private,
+    redis,
+    registry,
+    storage,
+)
+from azrunbook.resources.comparison import create_body, merge_body, plan_changes
 from azrunbook.resources.graph import list_waves
 from azrunbook.resources.model import DesiredResource
 
-__all__ = ["DesiredResource", "desired_resources", "list_waves", "merge_body", "plan_changes"]
+__all__ = [
+    "DesiredResource",
+    "create_body",
+    "desired_resources",
+    "list_removed",
+    "list_waves",
+    "merge_body",
+    "plan_changes",
+]
 
 
 def desired_resources(declared: estate.Estate, subscription_id: str) -> tuple[DesiredResource, ...]:
     """Everything the estate declares, each resource after those it depends on."""
-    groups = network.list_groups(declared, subscription_id)
-    networks = network.list_networks(declared, subscription_id)
-    return (
-        *groups,
-        *networks,
-        *cluster.list_clusters(declared, subscription_id),
-        *registry.list_registries(declared, subscription_id),
-        *edge.list_edge(declared, subscription_id),
+    parts = (declared, subscription_id)
+    services = (
+        *postgres.list_services(*parts),
+        *redis.list_services(*parts),
+        *storage.list_services(*parts),
     )
+    found = (
+        *network.list_groups(*parts),
+        *network.list_networks(*parts),
+        *identity.list_identities(*parts),
+        *registry.list_registries(*parts),
+        *identity.list_cluster_roles(*parts),
+        *monitoring.list_workspaces(*parts),
+        *cluster.list_clusters(*parts),
+        *postgres.list_postgres(*parts),
+        *redis.list_redis(*parts),
+        *storage.list_storage(*parts),
+        *private.list_private(*parts, services),
+        *edge.list_edge(*parts),
+    )
+    return tuple(one for wave in list_waves(found) for one in wave)
+
+
+def list_removed(declared: estate.Estate, subscription_id: str) -> tuple[DesiredResource, ...]:
+    """What belongs to the estate's second region and is not wanted while it is not enabled."""
+    if declared.secondary_enabled:
+        return ()
+    whole = declared.model_copy(update={"secondary_enabled": True})
+    kept = {one.id for one in desired_resources(declared, subscription_id)}
+    return tuple(one for one in desired_resources(whole, subscription_id) if one.id not in kept)

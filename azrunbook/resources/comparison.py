@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from azrunbook import plan
-from azrunbook.resources import model
+from azrunbook.resources import model, references
 
 Body = Mapping[str, Any]
 
@@ -22,8 +22,16 @@ _WORDS = frozenset(
         "networkPolicy", "osSKU", "osType", "outboundType", "privateEndpointNetworkPolicies",
         "probeProtocol", "probeRequestType", "publicNetworkAccess", "sessionAffinityState",
         "supportPlan", "tier", "type", "vmSize", "hostName", "originHostHeader",
+        "upgradeChannel", "nodeOSUpgradeChannel", "protocol", "access", "direction",
+        "publicIPAllocationMethod", "geoRedundantBackup", "autoGrow", "principalType",
+        "activeDirectoryAuth", "passwordAuth", "dayOfWeek", "serverRole", "clientProtocol",
+        "clusteringPolicy", "evictionPolicy", "highAvailability", "accessKeysAuthentication",
+        "accessTier", "publicAccess", "roleDefinitionId", "queryStringCachingBehavior",
     }
 )  # fmt: skip
+
+# An id, or a reference to one that only Azure knows yet.
+_IDS = ("/subscriptions/", "[reference(")
 
 # Properties that Azure does not change in place. Items of a list of named things stand as [].
 _IMMUTABLE: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +52,35 @@ _IMMUTABLE: Mapping[str, tuple[str, ...]] = {
         "properties.agentPoolProfiles[].vnetSubnetID",
     ),
     model.REGISTRY: ("location",),
+    model.PUBLIC_ADDRESS: ("location", "sku.name", "zones"),
+    model.NAT_GATEWAY: ("location",),
+    model.SECURITY_GROUP: ("location",),
+    model.PRIVATE_ENDPOINT: (
+        "location",
+        "properties.subnet.id",
+        "properties.privateLinkServiceConnections[].properties.privateLinkServiceId",
+        "properties.privateLinkServiceConnections[].properties.groupIds",
+    ),
+    model.ZONE_LINK: ("properties.virtualNetwork.id",),
+    model.IDENTITY: ("location",),
+    model.ROLE_ASSIGNMENT: ("properties.principalId", "properties.roleDefinitionId"),
+    model.WORKSPACE: ("location",),
+    model.SERVER: (
+        "location",
+        "properties.administratorLogin",
+        "properties.backup.geoRedundantBackup",
+    ),
+    model.DATABASE: ("properties.charset", "properties.collation"),
+    model.MANAGED_CACHE: ("location", "properties.highAvailability"),
+    model.MANAGED_CACHE_DATABASE: (
+        "properties.clusteringPolicy",
+        "properties.geoReplication.groupNickname",
+    ),
+    model.CACHE: ("location", "zones"),
+    model.CACHE_LINK: ("properties.linkedRedisCacheId", "properties.serverRole"),
+    model.STORAGE: ("location", "kind"),
+    model.FIREWALL_POLICY: ("location", "sku.name"),
+    model.DOMAIN: ("properties.hostName",),
     model.PROFILE: ("location", "sku.name"),
     model.ENDPOINT: ("location",),
 }
@@ -54,31 +91,59 @@ def plan_changes(
 ) -> tuple[plan.Change, ...]:
     """Decide per resource: create, update, replace or no_change, with the changed properties.
 
-    ``actual`` holds the GET body by resource id; None or missing: it does not exist.
+    ``actual`` holds the GET body by resource id; None or missing: it does not exist. References
+    are resolved by it too; one to what does not exist yet is shown as it stands.
     """
-    return tuple(_plan_change(one, actual.get(one.id)) for one in desired)
+    return tuple(_plan_change(one, actual.get(one.id), actual.get) for one in desired)
+
+
+def create_body(desired: model.DesiredResource) -> dict[str, Any]:
+    """The body that creates a resource: what it shall be, and what is said only once."""
+    body: dict[str, Any] = _lay_over(desired.creation, desired.body)
+    return body
 
 
 def merge_body(declared: Any, actual: Any) -> Any:
     """Lay what is declared over what is there, so that a PUT keeps what others decided.
 
-    Named things keep their properties too; one that is not declared stays.
+    Named things keep their properties too; one that is not declared stays. The count of an
+    autoscaled node pool is the autoscaler's.
     """
     if isinstance(declared, Mapping) and isinstance(actual, Mapping):
-        return {
-            **actual,
-            **{key: merge_body(value, actual.get(key)) for key, value in declared.items()},
-        }
+        found = {key.lower(): key for key in actual}
+        merged = dict(actual)
+        for key, value in _without_scaled(declared, actual).items():
+            # Keys that are ids come back in another letter case.
+            merged_key = found.get(key.lower(), key)
+            merged[merged_key] = merge_body(value, actual.get(merged_key))
+        return merged
     if _is_named(declared) and _is_named(actual):
         there = {item["name"].lower(): item for item in actual}
-        merged = [merge_body(item, there.get(item["name"].lower())) for item in declared]
+        items = [merge_body(item, there.get(item["name"].lower())) for item in declared]
         names = {item["name"].lower() for item in declared}
-        return merged + [item for name, item in there.items() if name not in names]
+        return items + [item for name, item in there.items() if name not in names]
     return declared
 
 
-def _plan_change(desired: model.DesiredResource, actual: Body | None) -> plan.Change:
-    properties = tuple(_differences(desired.body, actual or {}, ""))
+def _lay_over(upper: Any, lower: Any) -> Any:
+    if isinstance(upper, Mapping) and isinstance(lower, Mapping):
+        return {**lower, **{key: _lay_over(part, lower.get(key)) for key, part in upper.items()}}
+    return upper
+
+
+def _without_scaled(declared: Body, actual: Body) -> Body:
+    """A pool whose count lies in its autoscaler's range keeps it."""
+    is_scaled = declared.get("enableAutoScaling") and isinstance(actual.get("count"), int)
+    if is_scaled and declared["minCount"] <= actual["count"] <= declared["maxCount"]:
+        return {key: value for key, value in declared.items() if key != "count"}
+    return declared
+
+
+def _plan_change(
+    desired: model.DesiredResource, actual: Body | None, find: references.Find
+) -> plan.Change:
+    wanted = references.resolve(desired.body if actual else create_body(desired), find)
+    properties = tuple(_differences(wanted, actual or {}, ""))
     action: plan.Action = "no_change"
     if actual is None:
         action = "create"
@@ -101,10 +166,13 @@ def _plan_change(desired: model.DesiredResource, actual: Body | None) -> plan.Ch
 
 
 def _differences(desired: Any, actual: Any, path: str) -> Iterator[plan.PropertyChange]:
-    if isinstance(desired, Mapping) and desired and isinstance(actual or {}, Mapping):
-        there = actual or {}
-        for key, value in desired.items():
-            yield from _differences(value, there.get(key), f"{path}.{key}" if path else key)
+    if isinstance(desired, Mapping) and isinstance(actual or {}, Mapping):
+        if not desired and actual is None:
+            yield plan.PropertyChange(path, actual, desired)
+        there = {key.lower(): value for key, value in (actual or {}).items()}
+        for key, value in _without_scaled(desired, actual or {}).items():
+            inner = f"{path}.{key}" if path else key
+            yield from _differences(value, there.get(key.lower()), inner)
     elif _is_named(desired) and (_is_named(actual) or not actual):
         named = {item["name"].lower(): item for item in actual or ()}
         for item in desired:
@@ -124,8 +192,8 @@ def _is_named(value: Any) -> bool:
 
 
 def _is_same(desired: Any, actual: Any, key: str) -> bool:
-    if isinstance(desired, list) and isinstance(actual, list):
-        return sorted(map(str, desired)) == sorted(map(str, actual))
+    if isinstance(desired, list) and isinstance(actual or [], list):
+        return _is_same_list(desired, actual or [], key)
     if not (isinstance(desired, str) and isinstance(actual, str)):
         return bool(desired == actual)
     if key == "location":
@@ -134,6 +202,17 @@ def _is_same(desired: Any, actual: Any, key: str) -> bool:
     if key == "kubernetesVersion":
         # A declared minor is met by any of its patches.
         return actual == desired or actual.startswith(f"{desired}.")
-    if key in _WORDS or desired.startswith("/subscriptions/"):
+    if key in _WORDS or desired.startswith(_IDS):
         return desired.lower() == actual.lower()
     return desired == actual
+
+
+def _is_same_list(desired: list[Any], actual: list[Any], key: str) -> bool:
+    """Whether every wanted item is there and no other, in any order."""
+    left = list(actual)
+    for item in desired:
+        match = next((one for one in left if not any(_differences(item, one, key))), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return not left

@@ -1,10 +1,13 @@
-"""Front Door of an estate: profile, endpoint, origin group, an origin per region, route. Pure."""
+"""Front Door of an estate: profile, endpoint, origin group, an origin per region, route. Pure.
+
+What the edge keeps copies of, a domain of one's own and the firewall: :mod:`.edge_options`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from azrunbook import estate
-from azrunbook.resources import model
+from azrunbook.resources import edge_options, model
 
 _WEIGHT = 1000
 # The primary serves while it is healthy; the secondary stands by.
@@ -32,7 +35,18 @@ def list_edge(declared: estate.Estate, subscription_id: str) -> tuple[model.Desi
         depends_on=(profile.id,),
     )
     origins = [_origin(declared, group, role, region) for role, region in declared.regions.items()]
-    return (profile, endpoint, group, *origins, _route(declared, endpoint, group, origins))
+    domains = edge_options.list_domains(declared, profile)
+    route = _route(declared, endpoint, (group, *origins), domains)
+    return (
+        profile,
+        endpoint,
+        group,
+        *origins,
+        *domains,
+        route,
+        *edge_options.list_static(declared, subscription_id, route, (group, *origins)),
+        *edge_options.list_firewall(declared, subscription_id, (endpoint, *domains)),
+    )
 
 
 def profile_id(declared: estate.Estate, subscription_id: str) -> str:
@@ -92,6 +106,15 @@ def _origin(
     declared: estate.Estate, group: model.DesiredResource, role: str, region: estate.Region
 ) -> model.DesiredResource:
     host = origin_host(declared, region)
+    link: dict[str, Any] = {}
+    if declared.front_door.origin_access == "private_link":
+        service = model.resource_id(
+            group.id.split("/")[2],
+            region.resource_group,
+            model.LINK_SERVICE,
+            f"pls-{declared.front_door.origin_dns_label}",
+        )
+        link = edge_options.private_link(service, region)
     return model.describe(
         f"{group.id}/origins/{region.location}",
         model.ORIGIN,
@@ -106,6 +129,7 @@ def _origin(
                 "weight": _WEIGHT,
                 "enabledState": "Enabled",
                 "enforceCertificateNameCheck": True,
+                **link,
             }
         },
         depends_on=(group.id,),
@@ -115,8 +139,8 @@ def _origin(
 def _route(
     declared: estate.Estate,
     endpoint: model.DesiredResource,
-    group: model.DesiredResource,
-    origins: list[model.DesiredResource],
+    targets: tuple[model.DesiredResource, ...],
+    domains: tuple[model.DesiredResource, ...],
 ) -> model.DesiredResource:
     return model.describe(
         f"{endpoint.id}/routes/{declared.front_door.route}",
@@ -124,7 +148,8 @@ def _route(
         region=model.GLOBAL,
         body={
             "properties": {
-                "originGroup": {"id": group.id},
+                "originGroup": {"id": targets[0].id},
+                "customDomains": [{"id": one.id} for one in domains],
                 "supportedProtocols": ["Http", "Https"],
                 "patternsToMatch": ["/*"],
                 # TLS ends at the edge; the origins serve plain HTTP on port 80.
@@ -135,5 +160,5 @@ def _route(
             }
         },
         # A route to a group without an origin is refused.
-        depends_on=(endpoint.id, group.id, *(origin.id for origin in origins)),
+        depends_on=(endpoint.id, *(one.id for one in (*targets, *domains))),
     )

@@ -16,6 +16,7 @@ from azrunbook.procedures import (
     release_steps,
     tear_down,
 )
+from azrunbook.resources import references
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 CLUSTER = "managedClusters"
@@ -27,13 +28,18 @@ def declared():
 
 
 def as_azure_has_it(one, **properties):
-    """The declared body with what Azure adds to every resource."""
-    there = {"provisioningState": "Succeeded", **one.body.get("properties", {}), **properties}
+    """The declared body with what Azure adds to every resource, and what others refer to."""
+    known = {"principalId": "p", "clientId": "c"} if "Identities" in one.type else {}
+    there = {"provisioningState": "Succeeded", **known, **one.body.get("properties", {})}
+    if "oidcIssuerProfile" in there:
+        there["oidcIssuerProfile"] = {"enabled": True, "issuerURL": "https://issuer"}
+    there |= properties
     return {"id": one.id, "name": one.name, "type": one.type, **one.body, "properties": there}
 
 
 def whole(declared):
-    return {one.id: as_azure_has_it(one) for one in declared}
+    found = {one.id: as_azure_has_it(one) for one in declared}
+    return {id_: references.resolve(body, found.get) for id_, body in found.items()}
 
 
 def make_facts(declared, **changed):
@@ -42,7 +48,7 @@ def make_facts(declared, **changed):
     for one in declared:
         kind = one.type.rpartition("/")[2]
         if kind in changed:
-            actual[one.id] = changed[kind](one)
+            actual[one.id] = references.resolve(changed[kind](one), actual.get)
     return provision.Facts(declared, actual)
 
 
@@ -58,7 +64,8 @@ def in_state(state):
     ("changed", "actions", "undo"),
     [
         ({}, set(), set()),
-        ({CLUSTER: absent}, {"create"}, {"delete_resource"}),
+        # What trusts the cluster's issuer is told the new one's.
+        ({CLUSTER: absent}, {"create", "update"}, {"delete_resource", "restore_resource"}),
         ({CLUSTER: in_state("Succeeded")}, set(), set()),
         ({CLUSTER: in_state("Failed")}, {"update"}, {"restore_resource"}),
         ({CLUSTER: in_state("Canceled")}, {"update"}, {"restore_resource"}),
@@ -78,19 +85,39 @@ def test_what_is_not_as_declared_is_put(declared, changed, actions, undo):
 
 
 def test_a_step_waits_for_what_it_needs_in_its_own_group(declared):
-    """Endpoints and origins wait for the profile; clusters for nothing, networks are done."""
+    """Endpoints and origins wait for the profile; clusters for identities, networks are done."""
     planned = provision.plan(provision.Facts(declared, dict.fromkeys(one.id for one in declared)))
     waits = {one.name.split()[1].rpartition("/")[2]: len(one.after) for one in planned.steps}
-    assert (waits[CLUSTER], waits["profiles"]) == (0, 0)
+    # Its control plane's identity, and the three roles of it and its kubelets.
+    assert (waits[CLUSTER], waits["profiles"]) == (4, 0)
     assert (waits["afdEndpoints"], waits["origins"]) == (1, 1)
     assert waits["routes"] >= 2
     assert planned.groups == tuple(provision.GROUPS)
 
 
 def test_a_step_does_not_wait_for_what_is_there(declared):
-    """Only the route is missing: it waits for nobody."""
+    """Only the routes are missing: they wait for nobody."""
     planned = provision.plan(make_facts(declared, routes=absent))
-    assert [one.after for one in planned.steps] == [()]
+    assert [one.after for one in planned.steps] == [(), ()]
+
+
+def test_a_region_that_is_not_enabled_goes_users_first():
+    """Every resource of it is deleted, in reverse: origins before all, its group after all."""
+    alone = estate.load("dv").model_copy(update={"secondary_enabled": False})
+    kept = resources.desired_resources(alone, SUBSCRIPTION)
+    removed = resources.list_removed(alone, SUBSCRIPTION)
+    planned = provision.plan(provision.Facts(kept, whole((*kept, *removed)), removed))
+    deleted = [change for change in planned.changes if change.action == "delete"]
+    assert len(deleted) == len(removed) == len(planned.steps)
+    assert "Nothing brings them back" in planned.notes[0]
+    waits = {step.name.removeprefix("delete "): step.after for step in planned.steps}
+    assert waits["Microsoft.Cdn/profiles/originGroups/origins "
+                 "afd-aks-multiregion-dv/og-hello-world/westus2 [westus2]"] == ()  # fmt: skip
+    group = "Microsoft.Resources/resourceGroups rg-aks-secondary-westus2 [westus2]"
+    assert len(waits[group]) == len(removed) - 1
+    names = [name for name, after in waits.items() if "origins" not in name]
+    assert all(any("/origins " in one for one in waits[name]) for name in names)
+    assert {step.group for step in planned.steps} == {provision.REMOVALS}
 
 
 def region(role="primary", **changed):

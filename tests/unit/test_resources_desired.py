@@ -1,12 +1,15 @@
 """What an estate is in Azure's words, and the order in which it comes to be."""
 
 import json
+from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
-from azrunbook import estate, resources
+from azrunbook import documents, estate, resources
 from azrunbook.resources import cluster, comparison, edge, model
 
+ROOT = Path(__file__).parents[2]
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 
 
@@ -23,23 +26,104 @@ def desired(dv):
     }
 
 
-def test_the_estate_has_every_resource_once(desired):
-    """Two regions with group, network and cluster; the global ones once."""
-    assert [f"{kind} {name}" for kind, name in desired] == [
-        "resourceGroups rg-aks-primary-eastus",
-        "resourceGroups rg-aks-secondary-westus2",
-        "resourceGroups rg-aks-global",
-        "virtualNetworks vnet-eastus",
-        "virtualNetworks vnet-westus2",
-        "managedClusters aks-multiregion-cluster",
-        "registries azrunbookdv",
-        "profiles afd-aks-multiregion-dv",
-        "afdEndpoints hello-world-dv",
-        "originGroups og-hello-world",
-        "origins eastus",
-        "origins westus2",
-        "routes route-hello-world",
+def test_the_estate_has_every_resource_once(dv):
+    """Two regions with everything, the global things once, and nothing twice."""
+    found = resources.desired_resources(dv, SUBSCRIPTION)
+    counts = Counter(one.type.partition(".")[2] for one in found)
+    assert counts == {
+        "Resources/resourceGroups": 3,
+        "Network/networkSecurityGroups": 4,
+        "Network/virtualNetworks": 2,
+        "Network/virtualNetworks/virtualNetworkPeerings": 2,
+        "ManagedIdentity/userAssignedIdentities": 6,
+        "ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": 2,
+        "Authorization/roleAssignments": 8,
+        "ContainerService/managedClusters": 2,
+        "ContainerRegistry/registries": 1,
+        "ContainerRegistry/registries/replications": 1,
+        "DBforPostgreSQL/flexibleServers": 2,
+        "DBforPostgreSQL/flexibleServers/databases": 1,
+        "DBforPostgreSQL/flexibleServers/virtualendpoints": 1,
+        "Cache/redisEnterprise": 2,
+        "Cache/redisEnterprise/databases": 2,
+        "Storage/storageAccounts": 2,
+        "Storage/storageAccounts/blobServices/containers": 2,
+        "Network/privateDnsZones": 3,
+        "Network/privateDnsZones/virtualNetworkLinks": 6,
+        "Network/privateEndpoints": 6,
+        "Network/privateEndpoints/privateDnsZoneGroups": 6,
+        "Cdn/profiles": 1,
+        "Cdn/profiles/afdEndpoints": 1,
+        "Cdn/profiles/originGroups": 1,
+        "Cdn/profiles/originGroups/origins": 2,
+        "Cdn/profiles/afdEndpoints/routes": 2,
+    }
+    assert len({one.id.lower() for one in found}) == len(found)
+    assert len({(one.path_name, one.region, one.type) for one in found}) == len(found)
+
+
+def test_each_environment_adds_what_it_says():
+    """Private ingress, cached storage, firewall and NAT in staging; a workspace in prod."""
+    kinds = {
+        name: {one.type for one in resources.desired_resources(estate.load(name), SUBSCRIPTION)}
+        for name in estate.ENVIRONMENTS
+    }
+    assert kinds["staging"] - kinds["dv"] == {
+        model.NAT_GATEWAY,
+        model.PUBLIC_ADDRESS,
+        model.MAINTENANCE,
+        model.FIREWALL_POLICY,
+        model.SECURITY_POLICY,
+    }
+    assert kinds["prod"] - kinds["staging"] == {model.WORKSPACE}
+    origins = [
+        one.body["properties"]["sharedPrivateLinkResource"]
+        for one in resources.desired_resources(estate.load("prod"), SUBSCRIPTION)
+        if one.type == model.ORIGIN
     ]
+    assert [one.get("groupId") for one in origins] == [None, None, "blob", "blob"]
+
+
+def test_every_wish_comes_after_what_it_needs(dv):
+    """The order of the list is one in which it can be made."""
+    seen = set()
+    for one in resources.desired_resources(dv, SUBSCRIPTION):
+        assert set(one.depends_on) <= seen
+        seen.add(one.id)
+
+
+def test_a_passive_link_is_made_after_the_private_endpoints():
+    """A linked cache takes no endpoint any more."""
+    seed = documents.read(estate.Estate, ROOT / "tests/estates/seed.yaml")
+    found = resources.desired_resources(seed, SUBSCRIPTION)
+    link = next(one for one in found if one.type == model.CACHE_LINK)
+    assert sum("/privateEndpoints/pe-redis-" in one for one in link.depends_on) == 2
+
+
+def test_what_refers_to_nothing_known_is_shown_as_a_reference(dv):
+    """A role is planned before its identity is there; then its value is compared."""
+    role = next(
+        one for one in resources.desired_resources(dv, SUBSCRIPTION)
+        if one.type == model.ROLE_ASSIGNMENT
+    )  # fmt: skip
+    identity = role.depends_on[1]
+    known = {identity: {"properties": {"principalId": "guid-1"}}}
+    assert role.body["properties"]["principalId"].startswith(f"[reference('{identity}')")
+    for principal, action in (("guid-1", "no_change"), ("guid-2", "replace")):
+        actual = {"properties": {**role.body["properties"], "principalId": principal}}
+        (change,) = resources.plan_changes([role], {**known, role.id: actual})
+        assert change.action == action
+
+
+def test_an_autoscaled_pool_keeps_the_count_of_its_autoscaler():
+    """Within its range it is neither a difference nor overwritten; outside it is both."""
+    pool = {"name": "cpu", "count": 2, "enableAutoScaling": True, "minCount": 2, "maxCount": 6}
+    one = resources.DesiredResource("/id", "T/t", "v", "n", "r", {"pools": [pool]})
+    for count, action, put in ((5, "no_change", 5), (9, "update", 2)):
+        actual = {"pools": [{**pool, "count": count}]}
+        (change,) = resources.plan_changes([one], {"/id": actual})
+        assert change.action == action
+        assert resources.merge_body(one.body, actual)["pools"][0]["count"] == put
 
 
 def test_ids_are_spelled_as_azure_spells_them(desired):
@@ -52,7 +136,7 @@ def test_ids_are_spelled_as_azure_spells_them(desired):
 
 def test_a_cluster_carries_its_role_and_its_pools(dv):
     """The role is a tag; the system pool is tainted, the others are not."""
-    first, second = cluster.list_clusters(dv, SUBSCRIPTION)
+    first, second = cluster.list_clusters(dv, SUBSCRIPTION)[:2]
     assert (first.body["tags"]["role"], second.body["tags"]["role"]) == ("primary", "secondary")
     pools = first.body["properties"]["agentPoolProfiles"]
     assert [(p["name"], p["count"], p.get("nodeTaints")) for p in pools] == [
@@ -68,7 +152,7 @@ def test_the_dns_service_address_lies_in_the_service_range(dv):
     wide = dv.model_copy(
         update={"cluster": dv.cluster.model_copy(update={"service_cidr": "172.20.0.0/16"})}
     )
-    (first, _) = cluster.list_clusters(wide, SUBSCRIPTION)
+    first = cluster.list_clusters(wide, SUBSCRIPTION)[0]
     assert first.body["properties"]["networkProfile"]["dnsServiceIP"] == "172.20.0.10"
 
 
@@ -83,11 +167,14 @@ def test_origins_stand_in_order_of_their_role(dv, desired):
 
 
 def test_an_estate_without_a_secondary_has_nothing_of_it(dv):
-    """One region: no second group, network, cluster or origin."""
+    """One region: no second group, network, cluster, replica, peering or origin."""
     alone = dv.model_copy(update={"secondary_enabled": False})
     found = resources.desired_resources(alone, SUBSCRIPTION)
     assert "westus2" not in json.dumps([[one.id, one.body] for one in found])
-    assert len(found) == 10
+    removed = resources.list_removed(alone, SUBSCRIPTION)
+    whole = resources.desired_resources(dv, SUBSCRIPTION)
+    assert {one.id for one in (*found, *removed)} == {one.id for one in whole}
+    assert resources.list_removed(dv, SUBSCRIPTION) == ()
 
 
 def test_a_plan_after_applying_changes_nothing(dv):
@@ -98,17 +185,16 @@ def test_a_plan_after_applying_changes_nothing(dv):
 
 
 def test_waves_put_both_regions_side_by_side(dv):
-    """Groups, then networks and global things, then clusters; a route comes after its origins."""
+    """Both clusters in one wave, after both networks; a route comes after its origins."""
     waves = resources.list_waves(resources.desired_resources(dv, SUBSCRIPTION))
-    kinds = [sorted({one.type.rpartition("/")[2] for one in wave}) for wave in waves]
-    assert kinds == [
-        ["resourceGroups"],
-        ["profiles", "registries", "virtualNetworks"],
-        ["afdEndpoints", "managedClusters", "originGroups"],
-        ["origins"],
-        ["routes"],
-    ]
-    assert len([one for one in waves[2] if one.type == model.CLUSTER]) == 2
+    place = {one.id: number for number, wave in enumerate(waves) for one in wave}
+    by_type = defaultdict(set)
+    for wave in waves:
+        for one in wave:
+            by_type[one.type].add(place[one.id])
+    assert len(by_type[model.CLUSTER]) == len(by_type[model.NETWORK]) == 1
+    assert max(by_type[model.NETWORK]) < min(by_type[model.CLUSTER])
+    assert max(by_type[model.ORIGIN]) < min(by_type[model.ROUTE])
 
 
 @pytest.mark.parametrize("needs", [{"a": ["b"], "b": ["a"]}, {"a": ["nowhere"]}])

@@ -7,8 +7,10 @@ containers: what must happen behind the control plane is asked of :mod:`.backend
 from azrunbook.sandbox.arm.backends import (
     BackendError,
     Backends,
+    CacheRequest,
     ClusterRequest,
     PoolRequest,
+    ServerRequest,
 )
 from azrunbook.sandbox.arm.faults import FaultRule
 from azrunbook.sandbox.arm.routing import CoverageRow, list_coverage
@@ -21,10 +23,12 @@ __all__ = [
     "ArmSettings",
     "BackendError",
     "Backends",
+    "CacheRequest",
     "ClusterRequest",
     "CoverageRow",
     "FaultRule",
     "PoolRequest",
+    "ServerRequest",
     "Timing",
     "list_coverage",
 ]

@@ -1,4 +1,4 @@
-"""What ARM asks of the rest of the sandbox: clusters and images. Protocols only.
+"""What ARM asks of the rest of the sandbox: clusters, images, databases, caches. Protocols only.
 
 The ARM server knows neither Kubernetes nor containers. The host passes in objects with these
 methods, and tests pass in recorders; a long-running operation is finished when they are.
@@ -6,7 +6,7 @@ methods, and tests pass in recorders; a long-running operation is finished when 
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class BackendError(Exception):
@@ -77,8 +77,96 @@ class ImageBackend(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class ServerRequest:
+    """A PostgreSQL server as declared.
+
+    Attributes:
+        host: the public name that clients connect to, with port 5432 behind it.
+        source_id: the server this one replicates; None: it takes writes.
+    """
+
+    id: str
+    host: str
+    location: str
+    version: str
+    administrator: str
+    password: str = dataclasses.field(repr=False)
+    source_id: str | None = None
+
+
+class DatabaseBackend(Protocol):
+    """Runs PostgreSQL servers; ids as ARM has them, compared without regard to letter case."""
+
+    async def ensure(self, server: ServerRequest) -> None:
+        """Make the server run as requested, a new password included; idempotent."""
+
+    async def delete(self, id_: str) -> None:
+        """Remove a server with its data; does nothing for one that is unknown."""
+
+    async def stop(self, id_: str) -> None:
+        """End the process and keep the data."""
+
+    async def start(self, id_: str) -> None:
+        """Bring a stopped server back."""
+
+    async def restart(self, id_: str) -> None:
+        """End the process and bring it back."""
+
+    async def create_database(self, id_: str, name: str) -> None:
+        """Make a database on a server; one that is there is as good."""
+
+    async def drop_database(self, id_: str, name: str) -> None:
+        """Remove a database; one that is gone is as good."""
+
+    async def promote(
+        self, id_: str, mode: Literal["Switchover", "Standalone"], *, forced: bool
+    ) -> None:
+        """Let a replica take writes; a switchover makes its source the replica."""
+
+    async def point(self, host: str, id_: str | None) -> None:
+        """Let a virtual endpoint's name lead to a server; None: to none any more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheRequest:
+    """A Redis cache as declared.
+
+    Attributes:
+        host: the public name that clients connect to.
+        port: with TLS; 10000 of Managed Redis, 6380 of Premium.
+        keys: access keys, either of which is the password.
+        linked_ids: the other caches of its replication group, itself left out.
+        is_writable: False for the secondary of a passive link.
+    """
+
+    id: str
+    host: str
+    port: int
+    location: str
+    memory_mib: int
+    keys: tuple[str, str] = dataclasses.field(repr=False)
+    linked_ids: tuple[str, ...] = ()
+    is_writable: bool = True
+
+
+class CacheBackend(Protocol):
+    """Runs Redis caches; ids are of the managed database or the Premium cache."""
+
+    async def ensure(self, cache: CacheRequest) -> None:
+        """Make the cache run as requested, links and keys included; idempotent."""
+
+    async def delete(self, id_: str) -> None:
+        """Remove a cache with its data; does nothing for one that is unknown."""
+
+    async def flush(self, id_: str) -> None:
+        """Remove all keys of a cache and of those linked with it."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Backends:
-    """Everything the ARM server drives."""
+    """Everything the ARM server drives; without databases or caches their documents stand alone."""
 
     clusters: ClusterBackend
     images: ImageBackend
+    databases: DatabaseBackend | None = None
+    caches: CacheBackend | None = None

@@ -6,12 +6,14 @@ the five routes. What needs more than data has handlers of its own in the provid
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from azrunbook.sandbox.arm import errors, locations, operations, paths, routing, services
+from azrunbook.sandbox.arm import errors, locations, operations, paging, paths, routing, services
 
 Json = dict[str, Any]
+Work = Callable[[], Awaitable[None]]
+ALWAYS = frozenset({"create", "update", "patch", "delete"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Kind:
         stored: called after a write was stored, for what lives beside the document.
         check_delete: raises ArmError for a deletion Azure would refuse.
         render: composes the body of an answer from the stored document.
+        at_once: which of create, update, patch, delete are done when they are answered.
+        answers_empty: a PUT that takes time is answered without a body.
+        work: what the backend has to do for a write; None: nothing.
+        finished: edits the document once a write has come to its end.
     """
 
     type: str
@@ -60,6 +66,10 @@ class Kind:
     stored: Callable[[Draft], None] | None = None
     check_delete: Callable[[paths.ResourceId], None] | None = None
     render: Callable[[Json], Json] | None = None
+    at_once: frozenset[str] = frozenset()
+    answers_empty: bool = False
+    work: Callable[[Draft], Work | None] | None = None
+    finished: Callable[[paths.ResourceId, Json], None] | None = None
 
     @property
     def template(self) -> str:
@@ -77,19 +87,25 @@ class Collection:
         self._parts = parts
 
     def routes(self) -> list[routing.Route]:
+        """The five routes, and for a top-level type the list of a whole subscription."""
+        found = self.routes_at(self._kind.template, self.list)
+        if self._kind.type.count("/") == 1:
+            many = self._kind.template.rpartition("/")[0]
+            wide = many.replace(routing.GROUP, routing.SUBSCRIPTION)
+            name = f"{self._kind.operation_prefix}_ListBySubscription"
+            found.append(routing.Route("GET", wide, name, self.list, self._kind.api_versions))
+        return found
+
+    def routes_at(self, one: str, list_handler: routing.Handler) -> list[routing.Route]:
+        """The five routes of a kind whose resources have the path ``one``."""
         kind = self._kind
-        one = kind.template
-        many = one.rpartition("/")[0]
         table: list[tuple[str, str, str, routing.Handler]] = [
             ("GET", one, "Get", self.get),
             ("PUT", one, "CreateOrUpdate", self.put),
             ("PATCH", one, "Update", self.patch),
             ("DELETE", one, "Delete", self.delete),
-            ("GET", many, "List", self.list),
+            ("GET", one.rpartition("/")[0], "List", list_handler),
         ]
-        if kind.type.count("/") == 1:
-            wide = many.replace(routing.GROUP, routing.SUBSCRIPTION)
-            table.append(("GET", wide, "ListBySubscription", self.list))
         return [
             routing.Route(
                 method, template, f"{kind.operation_prefix}_{name}", handler, kind.api_versions
@@ -106,50 +122,66 @@ class Collection:
         if parent.group:
             self._parts.store.get(parent)
         found = self._parts.store.list_by_type(self._kind.type, below=parent)
-        return routing.Answer(200, {"value": [self._render(document) for document in found]})
+        page = [self._render(document) for document in found]
+        return paging.answer(call, page, self._parts.settings.page_size)
 
     def put(self, call: routing.Call) -> routing.Answer:
         self._check_parent(call.resource)
         existing = self._parts.store.find(call.resource)
         draft = Draft(call.resource, call.body, existing)
         created, updated, _ = self._kind.statuses
-        return self._write(call, draft, created if existing is None else updated)
+        verb = "create" if existing is None else "update"
+        return self._write(call, draft, created if existing is None else updated, verb)
 
     def patch(self, call: routing.Call) -> routing.Answer:
         existing = self._parts.store.get(call.resource, self._kind.type)
         sent = merge(existing, call.body)
         if "tags" in call.body:
             sent["tags"] = call.body["tags"] or {}
-        return self._write(call, Draft(call.resource, sent, existing), self._kind.statuses[2])
+        return self._write(
+            call, Draft(call.resource, sent, existing), self._kind.statuses[2], "patch"
+        )
 
     def delete(self, call: routing.Call) -> routing.Answer:
         if self._parts.store.find(call.resource) and self._kind.check_delete:
             self._kind.check_delete(call.resource)
+        if "delete" in self._kind.at_once:
+            return self._parts.delete_now(call.resource)
         return self._parts.begin_delete(call, call.resource, self._kind.style)
 
-    def _write(self, call: routing.Call, draft: Draft, status: int) -> routing.Answer:
+    def _write(self, call: routing.Call, draft: Draft, status: int, verb: str) -> routing.Answer:
         kind, parts = self._kind, self._parts
         group = parts.require_group(call.resource)
         parts.check_not_deleting(call.resource)
         parts.check_etag(call)
         body = self._tracked(draft, group) if kind.tracked else {}
         body["properties"] = kind.complete(draft)
-        creating, updating = kind.states
-        new = draft.existing is None
         parts.store.put(call.resource, kind.type, body)
         if kind.stored:
             kind.stored(draft)
-        change = services.Change(
-            resource=call.resource,
+        change = self._change(draft, status, body.get("location") or group["location"])
+        if verb in kind.at_once:
+            return parts.change_now(change)
+        answer = parts.begin_change(call, change)
+        return dataclasses.replace(answer, body=None) if kind.answers_empty else answer
+
+    def _change(self, draft: Draft, status: int, location: str) -> services.Change:
+        kind, parts = self._kind, self._parts
+        creating, updating = kind.states
+        new = draft.existing is None
+        finished = kind.finished
+        return services.Change(
+            resource=draft.resource,
             type=kind.type,
             verb="create" if new else "update",
             state=creating if new else updating,
             style=kind.style,
             status=status,
-            location=body.get("location") or group["location"],
+            location=location,
             render=lambda target: self._render(parts.store.get(target, kind.type)),
+            work=kind.work(draft) if kind.work else None,
+            finished=(lambda body: finished(draft.resource, body)) if finished else None,
         )
-        return parts.begin_change(call, change)
 
     def _tracked(self, draft: Draft, group: Json) -> Json:
         """Return location, tags, sku and whatever else stands beside the properties."""
@@ -195,6 +227,12 @@ def merge(base: Json, over: Json) -> Json:
             merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )
     return result
+
+
+def without_state(document: Json) -> Json:
+    """Render a document of a kind whose bodies have no provisioningState."""
+    properties = {k: v for k, v in document["properties"].items() if k != "provisioningState"}
+    return {**document, "properties": properties}
 
 
 def check_number(

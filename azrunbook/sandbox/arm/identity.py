@@ -23,7 +23,7 @@ class Identity:
     def __init__(self, config: settings.ArmSettings) -> None:
         self._config = config
         self._expiry: dict[str, float] = {}
-        self.object_id = str(uuid.uuid5(uuid.NAMESPACE_OID, config.client_id))
+        self.object_id = config.object_id
 
     def openid_configuration(self, tenant: str, origin: str) -> routing.Answer:
         """Answer ``GET /{tenant}/v2.0/.well-known/openid-configuration``."""

@@ -32,10 +32,12 @@ class PollingStyle:
     Attributes:
         status: the Azure-AsyncOperation URL, answering a status document.
         result: the Location URL, answering 202 and then the result; not sent on a PUT.
+        on_put: which of the two a PUT is answered with instead: status, result.
     """
 
     status: str | None = None
     result: str | None = None
+    on_put: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,9 +101,15 @@ class Operations:
     def headers(self, operation: Operation, call: routing.Call) -> dict[str, str]:
         """Return the polling headers of a first answer, absolute on the host the client used."""
         style = operation.plan.style
-        urls = {"Azure-AsyncOperation": style.status}
-        if call.method != "PUT" or style.status is None:
-            urls["Location"] = style.result
+        urls = {"Azure-AsyncOperation": style.status, "Location": style.result}
+        if call.method == "PUT":
+            usual = ("status",) if style.status else ("result",)
+            wanted = usual if style.on_put is None else style.on_put
+            urls = {
+                name: url
+                for (name, url), kind in zip(urls.items(), ("status", "result"), strict=True)
+                if kind in wanted
+            }
         values = {
             "subscriptionId": operation.plan.resource.subscription,
             "resourceGroupName": operation.plan.resource.group or "",

@@ -41,6 +41,10 @@ class ResourceId:
         if self.namespace is None:
             kind = "subscriptions" if self.group is None else "resourceGroups"
             return f"Microsoft.Resources/{kind}"
+        for place in range(len(self.parts) - 1, -1, -1):
+            if self._extends(place):
+                kinds = [kind for kind, _ in self.parts[place + 1 :]]
+                return "/".join([self.parts[place][1], *kinds])
         return "/".join([self.namespace, *(kind for kind, _ in self.parts)])
 
     @property
@@ -59,7 +63,9 @@ class ResourceId:
     def parent(self) -> ResourceId:
         """The resource this one lives in; for a top-level resource its group."""
         if len(self.parts) > 1:
-            return dataclasses.replace(self, parts=self.parts[:-1])
+            # What extends a resource (a role assignment) lives in that resource.
+            kept = len(self.parts) - (2 if self._extends(len(self.parts) - 2) else 1)
+            return dataclasses.replace(self, parts=self.parts[:kept])
         return self.scope
 
     @property
@@ -74,6 +80,9 @@ class ResourceId:
     def contains(self, other: ResourceId) -> bool:
         """Tell whether the other lies strictly below this one."""
         return other.key.startswith(self.key + "/")
+
+    def _extends(self, place: int) -> bool:
+        return self.parts[place][0].lower() == "providers"
 
     def __str__(self) -> str:
         text = f"/subscriptions/{self.subscription}"

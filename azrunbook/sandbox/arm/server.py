@@ -166,7 +166,9 @@ class ArmServer:
         self._check_subscription(parameters)
         route.check_api_version(query["api-version"])
         self._throttling.admit_operation(route.operation, request.path)
-        return route.handler(_call(request, route, parameters, query, raw))
+        call = _call(request, route, parameters, query, raw)
+        self._providers.guard.check(request.method, call.resource, request.path)
+        return route.handler(call)
 
     def _check_subscription(self, parameters: dict[str, str]) -> None:
         asked = parameters.get("subscriptionId", self._config.subscription_id)

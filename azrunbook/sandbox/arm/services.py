@@ -84,6 +84,8 @@ class Services:
                 f"'{resource.namespace}'. See https://aka.ms/rps-not-found for how to register "
                 "subscriptions.",
             )
+        if resource.group is None:  # what stands on the subscription itself
+            return {"name": resource.subscription, "location": "global"}
         group = self.store.get(resource.scope)
         if group["properties"]["provisioningState"] == "Deleting":
             raise errors.ArmError(
@@ -147,6 +149,19 @@ class Services:
         operation = self.long_running.begin(plan)
         body = change.render(target) if change.render else None
         return routing.Answer(change.status, body, self.long_running.headers(operation, call))
+
+    def change_now(self, change: Change) -> routing.Answer:
+        """Finish a write at once, for what takes no time on Azure either."""
+        self._finish(change)
+        body = change.render(change.resource) if change.render else None
+        return routing.Answer(change.status, body)
+
+    def delete_now(self, resource: paths.ResourceId) -> routing.Answer:
+        """Delete a resource at once; 204 when it is not there."""
+        if self.store.find(resource) is None:
+            return routing.Answer(204)
+        self.store.delete(resource)
+        return routing.Answer(200)
 
     def begin_delete(
         self, call: routing.Call, resource: paths.ResourceId, style: operations.PollingStyle

@@ -81,8 +81,9 @@ class Store:
         """Remove a resource and everything below it, the innermost first."""
         doomed = [*self._below(resource), *filter(None, [self._records.get(resource.key)])]
         for record in sorted(doomed, key=lambda record: -len(record.resource.parts)):
-            del self._records[record.resource.key]
-            self._tell("delete", record.resource, record.type)
+            # A subscriber may have removed it with another one, that it belonged to.
+            if self._records.pop(record.resource.key, None):
+                self._tell("delete", record.resource, record.type)
 
     def list_by_type(self, type_: str, *, below: paths.ResourceId | None = None) -> list[Json]:
         """Return the documents of a type, in order of creation, optionally below one resource."""

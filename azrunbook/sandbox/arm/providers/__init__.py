@@ -5,14 +5,24 @@ import dataclasses
 from azrunbook.sandbox.arm import blobs, routing, services
 from azrunbook.sandbox.arm.providers import (
     agent_pools,
+    authorization,
+    cache,
     cdn,
     clusters,
     compute,
     container_registry,
     container_service,
+    maintenance,
+    managed_identity,
     network,
+    networking,
+    operational_insights,
+    postgresql,
+    private_dns,
+    private_endpoints,
     registry_runs,
     resources,
+    storage,
 )
 
 _NAMESPACES = [
@@ -22,6 +32,12 @@ _NAMESPACES = [
     clusters.NAMESPACE,
     cdn.NAMESPACE,
     container_registry.NAMESPACE,
+    authorization.NAMESPACE,
+    managed_identity.NAMESPACE,
+    postgresql.NAMESPACE,
+    cache.NAMESPACE,
+    storage.NAMESPACE,
+    operational_insights.NAMESPACE,
 ]
 
 
@@ -32,6 +48,7 @@ class Providers:
     routes: list[routing.Route]
     blobs: blobs.Blobs
     runs: registry_runs.Runs
+    guard: authorization.Authorization
 
     async def stop(self) -> None:
         """Cancel what runs outside operations."""
@@ -44,13 +61,24 @@ def build(parts: services.Services) -> Providers:
     parts.registered |= {name.lower() for name in _NAMESPACES} - absent
     stored = blobs.Blobs()
     registry = container_registry.ContainerRegistry(parts, stored)
+    guard = authorization.Authorization(parts)
     routes = [
         *resources.Resources(parts, _NAMESPACES).routes(),
+        *guard.routes(),
+        *managed_identity.ManagedIdentity(parts).routes(),
         *network.NetworkProvider(parts).routes(),
+        *networking.Networking(parts).routes(),
+        *private_endpoints.PrivateEndpoints(parts).routes(),
+        *private_dns.PrivateDns(parts).routes(),
         *compute.ComputeProvider(parts).routes(),
         *container_service.ContainerService(parts).routes(),
         *agent_pools.AgentPools(parts).routes(),
+        *maintenance.Maintenance(parts).routes(),
+        *postgresql.PostgreSql(parts).routes(),
+        *cache.Cache(parts).routes(),
+        *storage.Storage(parts).routes(),
+        *operational_insights.OperationalInsights(parts).routes(),
         *cdn.CdnProvider(parts).routes(),
         *registry.routes(),
     ]
-    return Providers(routes, stored, registry.runs)
+    return Providers(routes, stored, registry.runs, guard)

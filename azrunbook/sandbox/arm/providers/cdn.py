@@ -1,4 +1,4 @@
-"""Microsoft.Cdn: Front Door profiles, endpoints, origin groups, origins and routes.
+"""Microsoft.Cdn: Front Door profiles, endpoints, origins, routes, domains, security policies.
 
 The documents only; traffic is another server's, fed from the store. ARM's success is therefore not
 the edge's: ``deploymentStatus`` stays ``NotStarted``, as in Azure's own examples.
@@ -8,7 +8,7 @@ from typing import Any
 
 from azrunbook.sandbox.arm import collection, errors, operations, paths, routing, services
 from azrunbook.sandbox.arm.collection import Draft, Kind
-from azrunbook.sandbox.arm.providers import cdn_rules
+from azrunbook.sandbox.arm.providers import cdn_options, cdn_rules
 
 Json = dict[str, Any]
 
@@ -18,6 +18,8 @@ ENDPOINT = "Microsoft.Cdn/profiles/afdEndpoints"
 ORIGIN_GROUP = "Microsoft.Cdn/profiles/originGroups"
 ORIGIN = "Microsoft.Cdn/profiles/originGroups/origins"
 ROUTE = "Microsoft.Cdn/profiles/afdEndpoints/routes"
+DOMAIN = "Microsoft.Cdn/profiles/customDomains"
+SECURITY_POLICY = "Microsoft.Cdn/profiles/securityPolicies"
 API_VERSIONS = (
     "2023-05-01",
     "2024-02-01",
@@ -77,14 +79,45 @@ class CdnProvider:
             kind(
                 ORIGIN,
                 "AFDOrigins",
-                complete=cdn_rules.complete_origin,
+                complete=self._complete_origin,
                 check_delete=self._check_origin_delete,
             ),
             kind(ROUTE, "Routes", complete=self._complete_route),
+            kind(
+                DOMAIN,
+                "AFDCustomDomains",
+                complete=cdn_options.complete_domain,
+                check_delete=self._check_domain_delete,
+            ),
+            kind(SECURITY_POLICY, "SecurityPolicies", complete=self._complete_policy),
         ]
 
     def _complete_endpoint(self, draft: Draft) -> Json:
         return cdn_rules.complete_endpoint(draft, self._parts.settings.tenant_id)
+
+    def _complete_origin(self, draft: Draft) -> Json:
+        properties = cdn_rules.complete_origin(draft)
+        if properties.get("sharedPrivateLinkResource"):
+            group = draft.resource.parent
+            profile = self._parts.store.get(group.parent, PROFILE)
+            others = self._parts.store.list_by_type(ORIGIN, below=group)
+            others = [one for one in others if one["id"].lower() != draft.resource.key]
+            cdn_options.check_private_link(draft, properties, profile, others)
+        return properties
+
+    def _complete_policy(self, draft: Draft) -> Json:
+        return cdn_options.complete_policy(draft, self._parts)
+
+    def _check_domain_delete(self, domain: paths.ResourceId) -> None:
+        for route in self._parts.store.list_by_type(ROUTE):
+            used = route["properties"].get("customDomains") or []
+            if any(str(one["id"]).lower() == domain.key for one in used):
+                raise errors.ArmError(
+                    409,
+                    "Conflict",
+                    f"The custom domain '{domain.name}' cannot be deleted: it is associated with "
+                    f"route '{route['name']}'.",
+                )
 
     def _complete_route(self, draft: Draft) -> Json:
         properties = cdn_rules.complete_route(draft)

@@ -59,7 +59,6 @@ _READ_ONLY = {
     "azurePortalFQDN",
     "maxAgentPools",
     "resourceUID",
-    "identityProfile",
 }
 
 
@@ -128,7 +127,7 @@ def finish(resource: paths.ResourceId, body: Json, tenant: str) -> None:
             ],
             "backendPoolType": "nodeIPConfiguration",
         }
-    properties["identityProfile"] = {
+    own = {
         "kubeletidentity": {
             "resourceId": f"/subscriptions/{resource.subscription}/resourceGroups/"
             f"{properties['nodeResourceGroup']}/providers/Microsoft.ManagedIdentity/"
@@ -137,6 +136,7 @@ def finish(resource: paths.ResourceId, body: Json, tenant: str) -> None:
             "objectId": _uuid(resource, "kubelet-object"),
         }
     }
+    properties["identityProfile"] = {**own, **(properties.get("identityProfile") or {})}
 
 
 def _check_versions(resource: paths.ResourceId, body: Json, before: Json) -> None:

@@ -36,6 +36,8 @@ STYLE = operations.PollingStyle(
     result=f"{LOCATION}/operationresults/{{operationId}}",
 )
 Pools = dict[str, Json]
+_ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+_IDENTITY_OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"
 
 
 class Clusters:
@@ -130,6 +132,58 @@ class Clusters:
                     "an existing Microsoft.Network/virtualNetworks/subnets.",
                     target="agentPoolProfile.vnetSubnetID",
                 )
+
+    def check_identities(self, cluster: paths.ResourceId, body: Json) -> None:
+        """Refuse identities that do not exist or may not be used, and show their ids.
+
+        Raises:
+            errors.AksError: 400.
+        """
+        own = body.get("identity") or {}
+        assigned = own.get("userAssignedIdentities") or {}
+        principals = []
+        for text in assigned:
+            found = self._parts.store.find(paths.parse(text))
+            if found is None:
+                raise errors.AksError(
+                    400,
+                    "InvalidIdentity",
+                    f"The identity {text} of managed cluster {cluster.name} was not found.",
+                    target="identity",
+                )
+            principals.append(found["properties"]["principalId"])
+            ids = {key: found["properties"][key] for key in ("principalId", "clientId")}
+            assigned[text] = ids
+        kubelet = (body["properties"].get("identityProfile") or {}).get("kubeletidentity") or {}
+        wanted = str(kubelet.get("resourceId", ""))
+        if wanted and not wanted.partition("/resourceGroups/")[2].startswith("MC_"):
+            self._check_kubelet(cluster, wanted, principals)
+
+    def _check_kubelet(self, cluster: paths.ResourceId, wanted: str, principals: list[str]) -> None:
+        if not principals:
+            raise errors.AksError(
+                400,
+                "CustomKubeletIdentityOnlySupportedOnUserAssignedMSICluster",
+                f"A kubelet identity of one's own on {cluster.name} needs a user-assigned "
+                "identity of the control plane.",
+                target="identityProfile.kubeletidentity",
+            )
+        for one in self._parts.store.list_by_type(_ASSIGNMENT):
+            has = one["properties"]
+            if (
+                has["scope"].lower() == wanted.lower()
+                and has["principalId"] in principals
+                and has["roleDefinitionId"].endswith(_IDENTITY_OPERATOR)
+            ):
+                return
+        raise errors.AksError(
+            400,
+            "CustomKubeletIdentityMissingPermissionError",
+            "The cluster using user-assigned managed identity must be granted 'Managed Identity "
+            f"Operator' role to assign kubelet identity {wanted}. For more information please "
+            "visit https://aka.ms/aks/managed-identity",
+            target="identityProfile.kubeletidentity",
+        )
 
     def check_quota(self, cluster: paths.ResourceId, location: str, pools: Pools) -> None:
         """Refuse more vCPUs of a family than the region's quota leaves.

@@ -7,15 +7,24 @@ here and driven by the image backend; see :mod:`.registry_runs`.
 import re
 from typing import Any
 
-from azrunbook.sandbox.arm import blobs, collection, errors, operations, routing, services
+from azrunbook.sandbox.arm import (
+    blobs,
+    collection,
+    errors,
+    locations,
+    operations,
+    routing,
+    services,
+)
 from azrunbook.sandbox.arm.collection import Draft, Kind
-from azrunbook.sandbox.arm.providers import registry_runs
+from azrunbook.sandbox.arm.providers import names, registry_runs
 from azrunbook.sandbox.arm.routing import SUBSCRIPTION, Answer, Call, Route
 
 Json = dict[str, Any]
 
 NAMESPACE = "Microsoft.ContainerRegistry"
 REGISTRY = "Microsoft.ContainerRegistry/registries"
+REPLICATION = "Microsoft.ContainerRegistry/registries/replications"
 API_VERSIONS = ("2023-07-01", "2025-04-01", "2025-11-01")
 TASK_API_VERSIONS = ("2019-04-01", "2019-06-01-preview", "2025-03-01-preview")
 _BASE = f"{SUBSCRIPTION}/providers/{NAMESPACE}/locations/{{location}}"
@@ -42,6 +51,14 @@ class ContainerRegistry:
             api_versions=API_VERSIONS,
             style=STYLE,
             complete=self._complete,
+            tracked=True,
+        )
+        replication = Kind(
+            type=REPLICATION,
+            operation_prefix="Replications",
+            api_versions=API_VERSIONS,
+            style=STYLE,
+            complete=self._complete_replication,
             tracked=True,
         )
         one, polls, runs = kind.template, self._parts.long_running, self.runs
@@ -72,6 +89,7 @@ class ContainerRegistry:
         ]
         return [
             *collection.Collection(kind, self._parts).routes(),
+            *collection.Collection(replication, self._parts).routes(),
             Route("POST", check, "Registries_CheckNameAvailability", self.check_name, API_VERSIONS),
             Route("GET", str(STYLE.status), "Operations_Get", polls.status_answer, API_VERSIONS),
             Route(
@@ -120,11 +138,27 @@ class ContainerRegistry:
         server = {"loginServer": f"{draft.resource.name.lower()}.azurecr.io"}
         return {**_DEFAULTS, **draft.properties, **server}
 
+    def _complete_replication(self, draft: Draft) -> Json:
+        registry = self._parts.store.get(draft.resource.parent, REGISTRY)
+        if registry["sku"]["name"] != "Premium":
+            raise errors.bad_request(
+                f"Replication is not supported with sku {registry['sku']['name']} of registry "
+                f"{registry['name']}: expected Premium.",
+                code="SkuNotSupported",
+            )
+        location = locations.normalize(str(draft.sent.get("location", "")))
+        if location == registry["location"]:
+            raise errors.ArmError(
+                409,
+                "ReplicationAlreadyExists",
+                f"Registry {registry['name']} is at home in {location}.",
+            )
+        defaults = {"regionEndpointEnabled": True, "zoneRedundancy": "Disabled"}
+        status = {"displayStatus": "Ready", "message": "", "timestamp": ""}
+        return {**defaults, **draft.properties, "status": status}
+
     def _is_taken(self, name: str, *, without: str) -> bool:
-        return any(
-            registry["name"].lower() == name.lower() and registry["id"].lower() != without
-            for registry in self._parts.store.list_by_type(REGISTRY)
-        )
+        return names.is_taken(self._parts, REGISTRY, name, without=without)
 
     def _forget(self, kind: str, id_: str, type_: str) -> None:
         if kind == "delete" and type_ == REGISTRY:

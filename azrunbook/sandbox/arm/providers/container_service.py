@@ -90,6 +90,7 @@ class ContainerService:
         body |= {"location": sent["location"], "tags": sent.get("tags") or {}}
         pools = self._complete_pools(cluster, sent, body)
         self._clusters.check_subnets(pools)
+        self._clusters.check_identities(cluster, body)
         self._clusters.check_quota(cluster, sent["location"], pools)
         self._store(cluster, body, pools, state="Updating" if existing else "Creating")
         verb, status = ("update", 200) if existing else ("create", 201)

@@ -19,6 +19,7 @@ Network = ipaddress.IPv4Network
 NAMESPACE = "Microsoft.Network"
 VNET = "Microsoft.Network/virtualNetworks"
 SUBNET = "Microsoft.Network/virtualNetworks/subnets"
+ENDPOINT = "Microsoft.Network/privateEndpoints"
 POOL = "Microsoft.ContainerService/managedClusters/agentPools"
 API_VERSIONS = (
     "2023-11-01",
@@ -147,12 +148,12 @@ class NetworkProvider:
         """Refuse to take a subnet away from under a node pool."""
         for pool in self._parts.store.list_by_type(POOL):
             if str(pool["properties"].get("vnetSubnetID", "")).lower() == subnet.key:
-                raise errors.bad_request(
-                    f"Subnet {subnet.name} is in use by {_configuration(paths.parse(pool['id']))} "
-                    "and cannot be deleted. In order to delete the subnet, delete all the "
-                    "resources within the subnet. See aka.ms/deletesubnet.",
-                    code="InUseSubnetCannotBeDeleted",
-                )
+                raise subnet_in_use(subnet, _configuration(paths.parse(pool["id"])))
+        for endpoint in self._parts.store.list_by_type(ENDPOINT):
+            properties = endpoint["properties"]
+            if str(properties["subnet"]["id"]).lower() == subnet.key:
+                interface = properties["networkInterfaces"][0]["id"]
+                raise subnet_in_use(subnet, f"{interface}/ipConfigurations/privateEndpointIpConfig")
 
     def _subnets(self, vnet: paths.ResourceId) -> list[Json]:
         return self._parts.store.list_by_type(SUBNET, below=vnet)
@@ -168,6 +169,15 @@ class NetworkProvider:
 
     def _etag(self, resource: paths.ResourceId) -> str:
         return f'W/"{self._parts.store.etag(resource)}"'
+
+
+def subnet_in_use(subnet: paths.ResourceId, user: str) -> errors.ArmError:
+    """Return the refusal to delete a subnet, naming who holds an address in it."""
+    return errors.bad_request(
+        f"Subnet {subnet.name} is in use by {user} and cannot be deleted. In order to delete the "
+        "subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.",
+        code="InUseSubnetCannotBeDeleted",
+    )
 
 
 def subnet_networks(properties: Json, resource: paths.ResourceId) -> list[Network]:

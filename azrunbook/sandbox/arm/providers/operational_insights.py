@@ -1,0 +1,54 @@
+"""Microsoft.OperationalInsights: Log Analytics workspaces, as documents; no logs arrive in them."""
+
+import uuid
+from typing import Any
+
+from azrunbook.sandbox.arm import collection, operations, routing, services
+from azrunbook.sandbox.arm.collection import Draft, Kind
+
+Json = dict[str, Any]
+
+NAMESPACE = "Microsoft.OperationalInsights"
+WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+API_VERSIONS = ("2020-08-01", "2022-10-01", "2023-09-01", "2025-02-01", "2025-07-01")
+_BASE = f"{routing.SUBSCRIPTION}/providers/{NAMESPACE}/locations/{{location}}"
+STYLE = operations.PollingStyle(status=f"{_BASE}/operationstatuses/{{operationId}}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]"
+
+
+class OperationalInsights:
+    """The one kind."""
+
+    def __init__(self, parts: services.Services) -> None:
+        self._parts = parts
+
+    def routes(self) -> list[routing.Route]:
+        kind = Kind(
+            type=WORKSPACE,
+            operation_prefix="Workspaces",
+            api_versions=API_VERSIONS,
+            style=STYLE,
+            complete=_complete,
+            tracked=True,
+        )
+        answer = self._parts.long_running.status_answer
+        return [
+            *collection.Collection(kind, self._parts).routes(),
+            routing.Route("GET", str(STYLE.status), "OperationStatuses_Get", answer, API_VERSIONS),
+        ]
+
+
+def _complete(draft: Draft) -> Json:
+    collection.check_name(draft.resource, _NAME)
+    properties: Json = {
+        "sku": {"name": "PerGB2018"},
+        "retentionInDays": 30,
+        "publicNetworkAccessForIngestion": "Enabled",
+        "publicNetworkAccessForQuery": "Enabled",
+        "features": {"enableLogAccessUsingOnlyResourcePermissions": True},
+        "workspaceCapping": {"dailyQuotaGb": -1.0},
+        **draft.properties,
+    }
+    collection.check_number(properties, "retentionInDays", 30, 730, owner="Workspace")
+    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, draft.resource.key))
+    return {**properties, "customerId": identity}
