@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import requests
 from azure.core import exceptions
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline import policies
+from azure.core.pipeline.transport import RequestsTransport
 from azure.core.polling import LROPoller, NoPolling
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient, policies as arm_policies
@@ -31,6 +33,8 @@ _USER_AGENT = "azrunbook"
 # ARM asks its clients to give up on one request after 60 s.
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
+# As many as steps of a plan may run at once; more than that wait for a connection, quietly.
+_CONNECTIONS = 64
 # How long a request is repeated while another operation runs on the same resource.
 PATIENCE_SECONDS = 1800.0
 
@@ -69,6 +73,7 @@ class ArmClient:
                 policies.SensitiveHeaderCleanupPolicy(),
                 arm_policies.ARMHttpLoggingPolicy(),
             ],
+            transport=_make_transport(),
             connection_verify=str(ca_bundle) if ca_bundle else True,
             connection_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
@@ -233,3 +238,9 @@ class ArmClient:
     def _read(answer: Any) -> Json | None:
         response = answer.http_response
         return response.json() if response.content else None
+
+
+def _make_transport() -> RequestsTransport:
+    session = requests.Session()
+    session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS))
+    return RequestsTransport(session=session)

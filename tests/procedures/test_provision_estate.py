@@ -200,7 +200,8 @@ def test_a_cluster_that_fails_half_way_leaves_the_rest_for_the_next_run(bare):
                 code="AllocationFailed", message="no capacity")  # fmt: skip
     failed = bare.perform(PROCEDURE)
     assert "AllocationFailed: no capacity" in str(failed.error)
-    assert "Done before, in this group: 'put Microsoft.ContainerService" in str(failed.error)
+    done_before = str(failed.error).partition("Done before, in this group: ")[2]
+    assert "managedClusters aks-multiregion-cluster [eastus]'" in done_before
     done = bare.perform(PROCEDURE)
     assert done.verdict == "passed", done.error
     assert done.list("start")[0]["resumes"] == failed.folder.name
