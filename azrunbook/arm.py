@@ -73,10 +73,7 @@ class ArmClient:
                 policies.SensitiveHeaderCleanupPolicy(),
                 arm_policies.ARMHttpLoggingPolicy(),
             ],
-            transport=_make_transport(),
-            connection_verify=str(ca_bundle) if ca_bundle else True,
-            connection_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            transport=_make_transport(ca_bundle),
         )
 
     def close(self) -> None:
@@ -240,7 +237,12 @@ class ArmClient:
         return response.json() if response.content else None
 
 
-def _make_transport() -> RequestsTransport:
+def _make_transport(ca_bundle: Path | None) -> RequestsTransport:
     session = requests.Session()
     session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS))
-    return RequestsTransport(session=session)
+    return RequestsTransport(
+        session=session,
+        connection_verify=str(ca_bundle) if ca_bundle else True,
+        connection_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+    )

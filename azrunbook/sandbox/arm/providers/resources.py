@@ -6,7 +6,7 @@ Deleting a group takes everything in it along, through the same teardowns as sin
 import re
 from typing import Any
 
-from azrunbook.sandbox.arm import errors, locations, operations, paths, routing, services
+from azrunbook.sandbox.arm import errors, locations, operations, paging, paths, routing, services
 from azrunbook.sandbox.arm.routing import GROUP, SUBSCRIPTION, Answer, Call, Route
 
 Json = dict[str, Any]
@@ -91,8 +91,9 @@ class Resources:
         ]
         return Answer(200, {"value": values})
 
-    def list_groups(self, _: Call) -> Answer:
-        return Answer(200, {"value": self._parts.store.list_by_type(TYPE)})
+    def list_groups(self, call: Call) -> Answer:
+        found = self._parts.store.list_by_type(TYPE)
+        return paging.answer(call, found, self._parts.settings.page_size)
 
     def get_group(self, call: Call) -> Answer:
         return Answer(200, self._parts.store.get(call.resource))
@@ -134,7 +135,7 @@ class Resources:
             and doc["type"] != TYPE
             and (wanted is None or doc["type"].lower() == wanted)
         ]
-        return Answer(200, {"value": found})
+        return paging.answer(call, found, self._parts.settings.page_size)
 
     def list_providers(self, call: Call) -> Answer:
         values = [self._provider(call.resource, name) for name in self._namespaces.values()]
