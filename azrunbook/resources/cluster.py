@@ -66,23 +66,8 @@ def _cluster(
         "networkProfile": _network_profile(cluster),
         "agentPoolProfiles": [_pool(pool, region, subscription_id) for pool in declared.node_pools],
     }
-    if cluster.entra is not None:
-        properties["aadProfile"] = {
-            "managed": True,
-            "enableAzureRBAC": cluster.entra.azure_rbac,
-            "adminGroupObjectIDs": list(cluster.entra.admin_groups),
-        }
     workspaces = [one.id for one in monitoring.list_workspaces(declared, subscription_id)]
-    if workspaces:
-        properties["addonProfiles"] = {
-            "omsagent": {
-                "enabled": True,
-                "config": {
-                    "logAnalyticsWorkspaceResourceID": workspaces[0],
-                    "useAADAuth": "true",
-                },
-            }
-        }
+    properties |= _options(cluster, workspaces)
     return model.describe(
         cluster_id(declared, subscription_id, region),
         model.CLUSTER,
@@ -96,6 +81,21 @@ def _cluster(
         },
         depends_on=(network.network_id(subscription_id, region), plane, *roles, *workspaces),
     )
+
+
+def _options(cluster: estate.Cluster, workspaces: list[str]) -> dict[str, Any]:
+    """Sign-in by Entra ID, and the logs' way to the workspace, where the estate has them."""
+    found: dict[str, Any] = {}
+    if cluster.entra is not None:
+        found["aadProfile"] = {
+            "managed": True,
+            "enableAzureRBAC": cluster.entra.azure_rbac,
+            "adminGroupObjectIDs": list(cluster.entra.admin_groups),
+        }
+    if workspaces:
+        config = {"logAnalyticsWorkspaceResourceID": workspaces[0], "useAADAuth": "true"}
+        found["addonProfiles"] = {"omsagent": {"enabled": True, "config": config}}
+    return found
 
 
 def _kubelet(

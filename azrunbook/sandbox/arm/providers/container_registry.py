@@ -45,22 +45,7 @@ class ContainerRegistry:
         parts.store.subscribe(self._forget)
 
     def routes(self) -> list[Route]:
-        kind = Kind(
-            type=REGISTRY,
-            operation_prefix="Registries",
-            api_versions=API_VERSIONS,
-            style=STYLE,
-            complete=self._complete,
-            tracked=True,
-        )
-        replication = Kind(
-            type=REPLICATION,
-            operation_prefix="Replications",
-            api_versions=API_VERSIONS,
-            style=STYLE,
-            complete=self._complete_replication,
-            tracked=True,
-        )
+        kind, replication = self._kinds()
         one, polls, runs = kind.template, self._parts.long_running, self.runs
         check = f"{SUBSCRIPTION}/providers/{NAMESPACE}/checkNameAvailability"
         upload = f"{one}/listBuildSourceUploadUrl"
@@ -97,6 +82,19 @@ class ContainerRegistry:
             ),
             *(Route(*row, TASK_API_VERSIONS) for row in table),
         ]
+
+    def _kinds(self) -> tuple[Kind, Kind]:
+        common: Json = {"api_versions": API_VERSIONS, "style": STYLE, "tracked": True}
+        registry = Kind(
+            type=REGISTRY, operation_prefix="Registries", complete=self._complete, **common
+        )
+        replication = Kind(
+            type=REPLICATION,
+            operation_prefix="Replications",
+            complete=self._complete_replication,
+            **common,
+        )
+        return registry, replication
 
     def check_name(self, call: Call) -> Answer:
         name = str(call.body.get("name", ""))
