@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -223,20 +224,25 @@ def _add_visits(app: flask.Flask, settings: Settings) -> None:
         settings.database_url, settings.redis_url, region=settings.region, pod=settings.pod_name
     )
 
-    def answer(ask: Callable[[], dict[str, int | None]]) -> dict[str, int | None]:
-        try:
-            return ask()
-        except visits.UnavailableError as error:
-            app.logger.warning("the database cannot be asked: %s", error)
-            raise exceptions.ServiceUnavailable(retry_after=1) from error
+    @app.errorhandler(visits.UnavailableError)
+    def answer_unavailable(error: visits.UnavailableError) -> flask.Response:
+        app.logger.warning("the database cannot be asked: %s", error)
+        return app.handle_http_exception(exceptions.ServiceUnavailable(retry_after=1))
 
     @app.post("/api/visits")
-    def post_visit() -> tuple[dict[str, int | None], int]:
-        return answer(store.record), 201
+    def post_visit() -> tuple[visits.Answer, int]:
+        return store.record(), 201
 
     @app.get("/api/visits")
-    def get_visits() -> dict[str, int | None]:
-        return answer(store.read)
+    def get_visits() -> visits.Answer:
+        return store.read()
+
+    @app.get("/api/visits/<uuid:visit>")
+    def get_visit(visit: uuid.UUID) -> visits.Answer:
+        found = store.find(visit)
+        if found is None:
+            raise exceptions.NotFound
+        return found
 
 
 def _add_errors(app: flask.Flask) -> None:

@@ -11,24 +11,31 @@ PostgreSQL is the record. The count in Redis is quick and may be missing or one 
 
 import logging
 import threading
+import uuid
+from typing import Any
 
 import psycopg
 import psycopg_pool
 import redis
 from redis import backoff, exceptions, retry
 
+Answer = dict[str, str | int | None]
+Row = tuple[Any, ...]
+
 _WAIT_SECONDS = 3
 _STATEMENT_MILLISECONDS = 3000
 _KEY = "visits"
 _CREATE = """
     create table if not exists visits (
-        id bigint generated always as identity primary key,
+        id uuid primary key default gen_random_uuid(),
         at timestamptz not null default now(),
         region text not null,
         pod text not null
     )
 """
+# Of a visit that is lost in a failover nobody else may get the name: a number would be given again.
 _INSERT = "insert into visits (region, pod) values (%s, %s) returning id"
+_FIND = "select at, region, pod from visits where id = %s"
 _COUNT = "select count(*) from visits"
 # Two pods may ask at once, and "if not exists" does not make that safe.
 _LOCK = "select pg_advisory_xact_lock(hashtext('visits'))"
@@ -56,30 +63,43 @@ class Visits:
             retry=retry.Retry(backoff.NoBackoff(), 1),
         )
 
-    def record(self) -> dict[str, int | None]:
+    def record(self) -> Answer:
         """Record one visit.
 
         Raises:
             UnavailableError: the database did not confirm it.
         """
         try:
-            visit = self._ask(_INSERT, self._place)
+            row = self._ask(_INSERT, self._place)
         except psycopg.errors.UndefinedTable:
             self._create()
-            visit = self._ask(_INSERT, self._place)
-        return {"visit": visit, "count": self._count("INCR")}
+            row = self._ask(_INSERT, self._place)
+        return {"visit": str(row[0]), "count": self._count("INCR")}
 
-    def read(self) -> dict[str, int | None]:
+    def find(self, visit: uuid.UUID) -> Answer | None:
+        """Say when and where a visit was, or None: there is no such visit.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        row = self._ask_or(_FIND, (str(visit),))
+        return row and {"at": row[0].isoformat(), "region": row[1], "pod": row[2]}
+
+    def read(self) -> Answer:
         """Say how many there were.
 
         Raises:
             UnavailableError: the database does not answer.
         """
+        row = self._ask_or(_COUNT)
+        return {"recorded": row[0] if row else 0, "count": self._count("GET")}
+
+    def _ask_or(self, statement: str, values: tuple[str, ...] = ()) -> Row | None:
+        """Ask; before the first visit there is no table, and nothing in it."""
         try:
-            recorded = self._ask(_COUNT)
+            return self._ask(statement, values)
         except psycopg.errors.UndefinedTable:
-            recorded = 0
-        return {"recorded": recorded, "count": self._count("GET")}
+            return None
 
     def _count(self, command: str) -> int | None:
         try:
@@ -93,17 +113,16 @@ class Visits:
             connection.execute(_LOCK)
             connection.execute(_CREATE)
 
-    def _ask(self, statement: str, values: tuple[str, ...] = ()) -> int:
+    def _ask(self, statement: str, values: tuple[str, ...] = ()) -> Row | None:
         try:
             with self._open().connection() as connection:
                 try:
-                    row = connection.execute(statement, values).fetchone()
+                    return connection.execute(statement, values).fetchone()
                 except psycopg.errors.ReadOnlySqlTransaction:
                     connection.close()  # to a server that is a replica now: not to be lent again
                     raise
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise UnavailableError(str(error)) from error
-        return row[0]
 
     def _open(self) -> psycopg_pool.ConnectionPool:
         """Open the pool in this process: threads and connections do not survive a fork."""
