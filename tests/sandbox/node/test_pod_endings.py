@@ -1,5 +1,6 @@
 """How containers end: in order, in time, with all that they started."""
 
+import asyncio
 import contextlib
 
 import psutil
@@ -32,7 +33,9 @@ def exit_codes(seen):
     return [s["state"]["terminated"]["exitCode"] for s in statuses if "terminated" in s["state"]]
 
 
-@pytest.mark.parametrize("end", ["while :; do sleep 1; done", "sleep 0.5; exit 0"])
+@pytest.mark.parametrize(
+    "end", ["while :; do sleep 1; done", "until test -e /tmp/go; do sleep 0.1; done; exit 0"]
+)
 async def test_nothing_that_a_container_started_survives_it(world, node, until, end):
     """Children, daemons and orphans: whether it was killed or ended by itself."""
     world.create_pod(command=["sh", "-c", FAMILY + end], spec={"restartPolicy": "Never"})
@@ -44,6 +47,7 @@ async def test_nothing_that_a_container_started_survives_it(world, node, until, 
         world.delete_pod(grace=1)
         await until(lambda: world.pod() is None)
     else:
+        await world.run_kubectl("exec", "web", "--", "touch", "/tmp/go")  # noqa: S108 - its own
         await until(lambda: world.pod()["status"]["phase"] == "Succeeded")
     assert list_marked(mark) == []
 
@@ -79,6 +83,20 @@ async def test_hook_then_signal_then_sidecars(world, until, tmp_path):
     world.delete_pod()
     await until(lambda: world.pod() is None)
     assert order.read_text().split() == ["hook", "main", "second", "first"]
+
+
+@pytest.mark.usefixtures("node")
+async def test_a_hook_may_be_a_request(world, until):
+    """The container still serves it; the signal comes after."""
+    hook = {"preStop": {"httpGet": {"path": "/goodbye", "port": 8080}}}
+    ready = {"httpGet": {"path": "/health", "port": 8080}}
+    world.create_pod(lifecycle=hook, readinessProbe=ready)
+    await until(world.is_ready)
+    following = asyncio.create_task(world.kubectl("logs", "web", "-f"))
+    deleting = asyncio.create_task(world.kubectl("delete", "pod", "web"))
+    said = await following
+    await deleting
+    assert 0 < said.index("GET /goodbye") < said.index("terminating")
 
 
 @pytest.mark.usefixtures("node")

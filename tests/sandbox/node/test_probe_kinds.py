@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import struct
 
 import aiohttp
@@ -179,10 +178,16 @@ async def test_events_have_the_kubelets_words(world, until):
     )
     await until(lambda: world.container().get("restartCount", 0) >= 1)
     assert world.container()["lastState"]["terminated"]["exitCode"] == 137
-    found = json.loads(await world.kubectl("get", "events", "-o", "json"))["items"]
-    messages = {event["message"] for event in found}
-    assert "Liveness probe failed: not yet\n" in messages
-    assert "Container main failed liveness probe, will be restarted" in messages
     address = world.pod()["status"]["podIP"]
     refused = f'Get "http://{address}:9/": dial tcp {address}:9: connect: connection refused'
-    assert f"Readiness probe failed: {refused}" in messages
+    expected = {
+        "Liveness probe failed: not yet\n",
+        "Container main failed liveness probe, will be restarted",
+        f"Readiness probe failed: {refused}",
+    }
+
+    def messages():
+        events = world.registry.list(world.resource("events"), "default")
+        return {event["message"] for event in events}
+
+    await until(lambda: expected <= messages())
