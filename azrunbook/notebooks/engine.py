@@ -34,6 +34,7 @@ _NOT_RUN = {
     "left_out": "left out: a dry run ends with the plan\n",
 }
 _SHUTDOWN_SECONDS = 2.0
+_SHOWN = {"text/html", "image/svg+xml"}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -268,6 +269,10 @@ def _clean(notebook: Any) -> Any:
         if cell.cell_type != "code":
             continue
         cell.outputs = _join_streams(cell.outputs)
+        for output in cell.outputs:
+            # Python's text form of what shows itself says all over again, and names this machine.
+            if _SHOWN.intersection(data := output.get("data", {})):
+                data.pop("text/plain", None)
         if _SKIP_TAG in cell.metadata.get("tags", []):
             cell.metadata["tags"].remove(_SKIP_TAG)
         if said := _NOT_RUN.get(cell.metadata[METADATA_KEY]["state"]):

@@ -63,6 +63,22 @@ def test_a_dry_run_ends_with_the_plan(project):
     assert "skip-execution" not in json.dumps(read_notebook(project))
 
 
+def test_what_shows_itself_is_not_kept_as_pythons_text_too(project):
+    """The plan is kept as the table it is; a plain value keeps its text."""
+    project.write([*default_cells()[:4], "6 * 7", *default_cells()[4:]])
+    code, said = project.run("apply=true")
+    assert code == 0, said
+    kept = [
+        output.data
+        for cell in read_notebook(project).cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "execute_result"
+    ]
+    assert any("text/html" in data for data in kept)
+    assert not any({"text/html", "text/plain"} <= data.keys() for data in kept)
+    assert {"text/plain": "42"} in kept
+
+
 @pytest.mark.parametrize("argument", ["aply=true", "seconds=61", "env=test", "apply=maybe"])
 def test_a_wrong_parameter_starts_nothing(project, argument):
     """Exit 2, no folder, no kernel."""
