@@ -197,7 +197,14 @@ BODIES = {
     "ConfigMap": {"data": {"a": "b"}},
     "Secret": {"data": {"a": "Yg=="}},
     "ServiceAccount": {},
-    "LimitRange": {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "1"}}]}},
+    "LimitRange": {
+        "spec": {
+            "limits": [
+                {"type": "Pod", "max": {"cpu": "1"}},
+                {"type": "Container", "default": {"cpu": "100m"}},
+            ]
+        }
+    },
     "ResourceQuota": {"spec": {"hard": {"configmaps": "99"}}},
     "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
     "Endpoints": {"subsets": [{"addresses": [{"ip": "10.1.1.1"}], "ports": [{"port": 80}]}]},

@@ -10,7 +10,7 @@ def namespace(obj: Object) -> None:
     metadata = obj["metadata"]
     if metadata.get("name"):
         labels = metadata.setdefault("labels", {})
-        labels.setdefault("kubernetes.io/metadata.name", metadata["name"])
+        labels["kubernetes.io/metadata.name"] = metadata["name"]
 
 
 def secret(obj: Object) -> None:

@@ -77,15 +77,59 @@ def _container(part: Object, where: str, volumes: set[str]) -> list[Cause]:
     elif image != image.strip():
         why = "must not have leading or trailing whitespace"
         found.append(causes.invalid(f"{where}.image", image, why))
-    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if key in part:
-            found += _probe(part[key], f"{where}.{key}", is_single=key != "readinessProbe")
+    messages = ("FallbackToLogsOnError", "File")
+    policy = part.get("terminationMessagePolicy")
+    found += causes.one_of(f"{where}.terminationMessagePolicy", policy, messages)
     found += _ports(part.get("ports") or [], f"{where}.ports")
     found += _environment(part.get("env") or [], f"{where}.env")
     found += _mounts(part.get("volumeMounts") or [], f"{where}.volumeMounts", volumes)
     policy = part.get("imagePullPolicy")
     found += causes.one_of(f"{where}.imagePullPolicy", policy, PULL_POLICIES)
-    return found + resources(part.get("resources") or {}, f"{where}.resources")
+    found += resources(part.get("resources") or {}, f"{where}.resources")
+    found += _security(part.get("securityContext") or {}, f"{where}.securityContext")
+    return found + _hooks(part, where)
+
+
+def _hooks(part: Object, where: str) -> list[Cause]:
+    """What is called or run in a container from outside: hooks and probes."""
+    found: list[Cause] = []
+    for key in ("postStart", "preStop"):
+        handler = (part.get("lifecycle") or {}).get(key)
+        if handler is not None:
+            found += _handler(handler, f"{where}.lifecycle.{key}")
+    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if key in part:
+            found += _probe(part[key], f"{where}.{key}", is_single=key != "readinessProbe")
+    return found
+
+
+HIGHEST_ID = 2147483647
+CONTEXT = (
+    "Capabilities", "Privileged", "SELinuxOptions", "WindowsOptions", "RunAsUser", "RunAsGroup",
+    "RunAsNonRoot", "ReadOnlyRootFilesystem", "AllowPrivilegeEscalation", "ProcMount",
+    "SeccompProfile", "AppArmorProfile",
+)  # fmt: skip
+"""A container's security context in the order of the server's internal type."""
+
+
+def identities(part: Object, where: str, keys: Sequence[str]) -> list[Cause]:
+    """Users and groups by number."""
+    return [
+        causes.invalid(
+            f"{where}.{key}", part[key], f"must be between 0 and {HIGHEST_ID}, inclusive"
+        )
+        for key in keys
+        if part.get(key) is not None and not 0 <= part[key] <= HIGHEST_ID
+    ]
+
+
+def _security(part: Object, where: str) -> list[Cause]:
+    found = identities(part, where, ("runAsUser", "runAsGroup"))
+    if part.get("allowPrivilegeEscalation") is False and part.get("privileged"):
+        shown = {name: part.get(name[0].lower() + name[1:]) for name in CONTEXT}
+        why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        found.append(causes.invalid(where, shown, why))
+    return found
 
 
 def _ports(ports: Sequence[Object], where: str) -> list[Cause]:
@@ -134,6 +178,36 @@ def _environment(variables: Sequence[Object], where: str) -> list[Cause]:
             elif len(source) > 1:
                 why = "may not have more than one field specified at a time"
                 found.append(causes.invalid(f"{place}.valueFrom", "", why))
+            else:
+                found += _source(source, f"{place}.valueFrom")
+    return found
+
+
+FIELDS = frozenset({
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
+    "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+})  # fmt: skip
+KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['[^']+'\]")
+
+
+def _source(source: Object, where: str) -> list[Cause]:
+    """Where one variable's value comes from."""
+    found: list[Cause] = []
+    for kind in ("configMapKeyRef", "secretKeyRef"):
+        reference = source.get(kind)
+        if reference is not None:
+            found += [
+                causes.required(f"{where}.{kind}.{key}")
+                for key in ("name", "key")
+                if not reference.get(key)
+            ]
+    if "fieldRef" in source:
+        path, place = source["fieldRef"].get("fieldPath", ""), f"{where}.fieldRef.fieldPath"
+        if not path:
+            found.append(causes.required(place))
+        elif path not in FIELDS and not KEYED_FIELD.fullmatch(path):
+            why = f"error converting fieldPath: field label not supported: {path}"
+            found.append(causes.invalid(place, path, why))
     return found
 
 
@@ -158,14 +232,17 @@ def _mounts(mounts: Sequence[Object], where: str, volumes: set[str]) -> list[Cau
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
-def _probe(part: Object, where: str, *, is_single: bool) -> list[Cause]:
+def _handler(part: Object, where: str) -> list[Cause]:
+    """Exactly one way to do it, and that one complete."""
     kinds = [key for key in HANDLERS if key in part]
     found: list[Cause] = []
-    if not kinds:
+    if not kinds and "sleep" not in part:
         found.append(causes.required(where, "must specify a handler type"))
     for extra in kinds[1:]:
         why = "may not specify more than 1 handler type"
         found.append(causes.forbidden(f"{where}.{extra}", why))
+    if "exec" in part and not (part["exec"] or {}).get("command"):
+        found.append(causes.required(f"{where}.exec.command"))
     get = part.get("httpGet")
     if get is not None:
         found += port_or_name(f"{where}.httpGet.port", get.get("port"))
@@ -173,6 +250,11 @@ def _probe(part: Object, where: str, *, is_single: bool) -> list[Cause]:
         found += causes.one_of(f"{where}.httpGet.scheme", get.get("scheme"), schemes)
     if "tcpSocket" in part:
         found += port_or_name(f"{where}.tcpSocket.port", part["tcpSocket"].get("port"))
+    return found
+
+
+def _probe(part: Object, where: str, *, is_single: bool) -> list[Cause]:
+    found = _handler(part, where)
     for key in (
         "initialDelaySeconds",
         "timeoutSeconds",
@@ -188,6 +270,18 @@ def _probe(part: Object, where: str, *, is_single: bool) -> list[Cause]:
     return found
 
 
+STANDARD = frozenset({"cpu", "memory", "ephemeral-storage"})
+
+
+def _resource_name(name: str, where: str) -> list[Cause]:
+    if "/" in name or name in STANDARD or name.startswith("hugepages-"):
+        return []
+    problems = ["must be a standard resource for containers"]
+    if name not in ("storage", "pods"):
+        problems.insert(0, "must be a standard resource type or fully qualified")
+    return [causes.invalid(where, name, why) for why in problems]
+
+
 def resources(part: Object, where: str) -> list[Cause]:
     """Requests and limits."""
     found: list[Cause] = []
@@ -195,6 +289,7 @@ def resources(part: Object, where: str) -> list[Cause]:
     for kind, amounts in (("limits", limits), ("requests", requests)):
         for name, value in sorted(amounts.items()):
             place = f"{where}.{kind}[{name}]"
+            found += _resource_name(name, place)
             if quantity(value) < 0:
                 why = "must be greater than or equal to 0"
                 found.append(causes.invalid(place, value, why))

@@ -1,6 +1,7 @@
 """Validation of pods and pod templates."""
 
 import copy
+import ipaddress
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -52,7 +53,54 @@ def pod_spec(spec: Object, where: str, *, claimed: AbstractSet[str] = frozenset(
     if deadline is not None and deadline < 1:
         why = "must be between 1 and 2147483647, inclusive"
         found.append(causes.invalid(f"{where}.activeDeadlineSeconds", deadline, why))
-    return found + _spread(spec.get("topologySpreadConstraints") or [], where)
+    found += _spread(spec.get("topologySpreadConstraints") or [], where)
+    return found + _network(spec, where) + _placed(spec, where)
+
+
+ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+
+
+def _network(spec: Object, where: str) -> list[Cause]:
+    found: list[Cause] = []
+    for key in ("hostname", "subdomain"):
+        value = spec.get(key)
+        if value:
+            found += [causes.invalid(f"{where}.{key}", value, why) for why in names.label(value)]
+    if spec.get("dnsPolicy") == "None":
+        config = spec.get("dnsConfig")
+        if config is None:
+            why = "must provide `dnsConfig` when `dnsPolicy` is None"
+            found.append(causes.required(f"{where}.dnsConfig", why))
+        elif not config.get("nameservers"):
+            why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            found.append(causes.required(f"{where}.dnsConfig.nameservers", why))
+    for index, alias in enumerate(spec.get("hostAliases") or []):
+        try:
+            ipaddress.ip_address(alias.get("ip", ""))
+        except ValueError:
+            place = f"{where}.hostAliases[{index}].ip"
+            found.append(causes.invalid(place, alias.get("ip", ""), ADDRESS))
+    return found
+
+
+def _placed(spec: Object, where: str) -> list[Cause]:
+    context = spec.get("securityContext") or {}
+    keys = ("fsGroup", "runAsUser", "runAsGroup")
+    found = containers.identities(context, f"{where}.securityContext", keys)
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    needed = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if needed is not None and not needed.get("nodeSelectorTerms"):
+        place = f"{where}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+        why = "must have at least one node selector term"
+        found.append(causes.required(f"{place}.nodeSelectorTerms", why))
+    if spec.get("hostNetwork"):
+        for number, part in enumerate(spec.get("containers") or []):
+            for index, port in enumerate(part.get("ports") or []):
+                if port.get("hostPort") != port.get("containerPort"):
+                    place = f"{where}.containers[{number}].ports[{index}].containerPort"
+                    why = "must match `hostPort` when `hostNetwork` is true"
+                    found.append(causes.invalid(place, port.get("containerPort"), why))
+    return found
 
 
 def _volumes(volumes: list[Object], where: str) -> tuple[list[Cause], set[str]]:
@@ -76,6 +124,9 @@ def _volumes(volumes: list[Object], where: str) -> tuple[list[Cause], set[str]]:
             found.append(causes.required(f"{place}.secret.secretName"))
         if "configMap" in volume and not volume["configMap"].get("name"):
             found.append(causes.required(f"{place}.configMap.name"))
+        claim = volume.get("persistentVolumeClaim")
+        if claim is not None and not claim.get("claimName"):
+            found.append(causes.required(f"{place}.persistentVolumeClaim.claimName"))
         if "hostPath" in volume and not volume["hostPath"].get("path"):
             found.append(causes.required(f"{place}.hostPath.path"))
     return found, seen
@@ -130,15 +181,34 @@ def create(obj: Object) -> list[Cause]:
     return pod_spec(obj["spec"], "spec")
 
 
+def _deadline_kept(spec: Object, before: Object) -> list[Cause]:
+    """A deadline that is set may only come nearer."""
+    seconds, earlier = spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds")
+    where = "spec.activeDeadlineSeconds"
+    if earlier is None or seconds == earlier:
+        return []
+    if seconds is None:
+        return [causes.invalid(where, None, "must not update from a positive integer to nil value")]
+    if seconds > earlier:
+        return [causes.invalid(where, seconds, "must be less than or equal to previous value")]
+    return []
+
+
 def update(obj: Object, old: Object) -> list[Cause]:
     """A pod's spec hardly changes: images, a shorter deadline, more tolerations."""
     found = pod_spec(obj["spec"], "spec")
     spec, before = copy.deepcopy(obj["spec"]), old["spec"]
     for key in ("containers", "initContainers"):
+        if len(spec.get(key) or []) != len(before.get(key) or []):
+            why = f"pod updates may not add or remove {key}"
+            return [*found, causes.forbidden(f"spec.{key}", why)]
+    found += _deadline_kept(spec, before)
+    for key in ("containers", "initContainers"):
         for part, earlier in zip(spec.get(key) or [], before.get(key) or [], strict=False):
             part["image"] = earlier.get("image")
-    if "activeDeadlineSeconds" in spec and "activeDeadlineSeconds" not in before:
-        del spec["activeDeadlineSeconds"]
+    spec.pop("activeDeadlineSeconds", None)
+    if "activeDeadlineSeconds" in before:
+        spec["activeDeadlineSeconds"] = before["activeDeadlineSeconds"]
     kept = before.get("tolerations") or []
     if all(part in (spec.get("tolerations") or []) for part in kept):
         spec["tolerations"] = kept
