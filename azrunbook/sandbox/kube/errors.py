@@ -183,6 +183,11 @@ def too_large(limit_bytes: int) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
 
 
+def timed_out() -> StatusError:
+    message = "Timeout: request did not complete within the allotted timeout"
+    return StatusError(504, "Timeout", message, {})
+
+
 def internal(message: str) -> StatusError:
     details = {"causes": [{"message": message}]}
     return StatusError(500, "InternalError", f"Internal error occurred: {message}", details)

@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from azrunbook.sandbox.kube.http import context
+
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
 PATIENCE_SECONDS = 30
 LIMIT_BYTES = 3 * 1024 * 1024
@@ -268,6 +270,18 @@ def test_half_sent_requests_hold_nobody_up(connect, ask, collection):
             f"POST {collection} HTTP/1.1\r\nHost: k\r\nContent-Length: 100\r\n\r\n{{".encode()
         )
     assert ask("POST", collection, CONFIG_MAP, typed("application/json"))[0] == 201
+
+
+def test_body_that_never_comes_is_given_up(connect, collection, monkeypatch):
+    """After the time of a request, with a Status; the connection ends."""
+    monkeypatch.setattr(context, "REQUEST_SECONDS", 0.2)
+    connection = connect()
+    connection.sendall(
+        f"POST {collection} HTTP/1.1\r\nHost: k\r\nContent-Length: 100\r\n\r\n{{".encode()
+    )
+    head, _, text = connection.recv(65536).partition(b"\r\n\r\n")
+    assert b" 504 " in head.partition(b"\r\n")[0]
+    assert json.loads(text or connection.recv(65536))["reason"] == "Timeout"
 
 
 def test_pipelined_requests_are_answered_in_order(connect, collection):

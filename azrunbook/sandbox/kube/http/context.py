@@ -1,5 +1,6 @@
 """One request: who asks for what, with which options."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 BODY_LIMIT_BYTES = 3 * 1024 * 1024
+REQUEST_SECONDS = 60.0
+"""How long a body may take to come: the real server's time for a request."""
 JSON_TYPES = ("application/json", "")
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
 UNREADABLE = 30
@@ -73,16 +76,19 @@ class Call:
         return self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     async def raw_body(self) -> bytes:
-        """The body; raises StatusError 400 or 413."""
+        """The body; raises StatusError 400, 413, or 504 when it does not come."""
         length = self.request.content_length
         if length is not None and length > BODY_LIMIT_BYTES:
             raise errors.too_large(BODY_LIMIT_BYTES)
         found = bytearray()
         try:
-            async for chunk in self.request.content.iter_any():
-                found += chunk
-                if len(found) > BODY_LIMIT_BYTES:
-                    raise errors.too_large(BODY_LIMIT_BYTES)
+            async with asyncio.timeout(REQUEST_SECONDS):
+                async for chunk in self.request.content.iter_any():
+                    found += chunk
+                    if len(found) > BODY_LIMIT_BYTES:
+                        raise errors.too_large(BODY_LIMIT_BYTES)
+        except TimeoutError:
+            raise errors.timed_out() from None
         except web.RequestPayloadError as error:
             raise errors.bad_request(f"the body cannot be read: {error}") from None
         return bytes(found)
