@@ -132,14 +132,17 @@ def prune(shape: Shape, value: Any, last: FieldSet, owned: FieldSet) -> Any:
             found[key] = prune(field, part, below, owned.get(name, {})) if below else part
         return found
     if isinstance(value, list) and fieldsets.is_granular(shape, value):
-        element = shape.element or shapes.ANY
+        element, keys = shape.element or shapes.ANY, shape.map_keys
         items = []
         for item in value:
             name = fieldsets.key_of(shape, item)
             if name in last and name not in owned:
                 continue
             below = last.get(name)
-            items.append(prune(element, item, below, owned.get(name, {})) if below else item)
+            left = prune(element, item, below, owned.get(name, {})) if below else item
+            if isinstance(left, dict):  # an item that somebody else holds on to keeps its keys
+                left = {**{key: item[key] for key in keys if key in item}, **left}
+            items.append(left)
         return items
     return value
 

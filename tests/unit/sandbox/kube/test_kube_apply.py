@@ -131,3 +131,22 @@ def test_ports_without_protocol_have_the_key_of_tcp():
     container = shapes.defined("io.k8s.api.core.v1.Container")
     found = fieldsets.from_value(container, {"ports": [{"containerPort": 80}]})
     assert list(found["f:ports"]) == ['k:{"containerPort":80,"protocol":"TCP"}']
+
+
+def test_item_that_another_holds_on_to_keeps_its_key(cluster):
+    """Who applied it goes, who changed its image stays: it still says which one it is."""
+    deployments = cluster.resources.get("apps", "deployments")
+    head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+
+    def write(containers, content_type=patching.APPLY):
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": containers}}
+        spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+        found = cluster.patch(
+            deployments, "n", "d", {**head, "spec": spec}, content_type=content_type, manager="m"
+        )
+        return found["spec"]["template"]["spec"]["containers"]
+
+    write([{"name": "a", "image": "i:1"}, {"name": "b", "image": "i:1"}])
+    write([{"name": "b", "image": "i:2"}], patching.STRATEGIC)
+    left = write([{"name": "a", "image": "i:1"}])
+    assert [(part["name"], part["image"]) for part in left] == [("a", "i:1"), ("b", "i:2")]
