@@ -11,6 +11,7 @@ from azrunbook.sandbox.kube import (
     errors,
     patch as json_patches,
     reading,
+    shapes,
     strategic,
     updating,
 )
@@ -124,13 +125,18 @@ def _require_applicable(resource: Resource, body: Any, name: str, write: Write) 
             "Incorrect version specified in apply patch. "
             f"Specified patch version: {version}, expected: {resource.api_version}"
         )
-    if (body.get("metadata") or {}).get("managedFields") is not None:
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise apply.typed_error(
+            {**body, "metadata": {}}, apply.check_typed(shapes.object_meta(), metadata, ".metadata")
+        )
+    if metadata.get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")
     if kind != resource.kind:
         raise apply.typed_error(
             {**body, "kind": kind}, [f"no corresponding type for {version}, Kind={kind}"]
         )
-    said = (body.get("metadata") or {}).get("name")
+    said = metadata.get("name")
     if said and said != name:
         raise errors.bad_request(
             f"the name of the object ({said}) does not match the name on the URL ({name})"
