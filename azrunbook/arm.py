@@ -98,10 +98,10 @@ class ArmClient:
             except exceptions.ResourceNotFoundError:
                 return None
 
-    def list(self, path: str, api_version: str) -> Iterator[Json]:
+    def list(self, path: str, api_version: str, *, filter_text: str = "") -> Iterator[Json]:
         """List what a path holds, following ``nextLink`` page by page."""
         with operations.Explained(f"list {path}"):
-            page = self._read(self._send("GET", path, api_version)) or {}
+            page = self._read(self._send("GET", path, api_version, filter_text=filter_text)) or {}
             yield from page.get("value", ())
             while next_link := page.get("nextLink"):
                 page = self._read(self._send("GET", next_link, None)) or {}
@@ -214,12 +214,17 @@ class ArmClient:
         path: str,
         api_version: str | None,
         body: Mapping[str, Any] | None = None,
+        *,
+        filter_text: str = "",
     ) -> Any:
         """Send one request; a path is below the base URL, a full URL (nextLink) stays itself."""
+        query = {"api-version": api_version} if api_version else {}
+        if filter_text:
+            query["$filter"] = filter_text
         request = HttpRequest(
             method,
             self._client.format_url(path),
-            params={"api-version": api_version} if api_version else None,
+            params=query or None,
             json=body,
             headers={"Accept": "application/json"},
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azrunbook import checks, connect, estate, plan as plans, resources
-from azrunbook.procedures import actions, placing
+from azrunbook.procedures import actions, placing, preflights
 from azrunbook.resources import model
 
 # The cells of the notebook, in order, and what each one puts, unless something that it needs is
@@ -98,22 +98,8 @@ def observe(clients: connect.Clients) -> Facts:
 
 
 def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
-    """The Kubernetes version is on offer in every region."""
-    return [_check_version(clients, one.location) for one in clients.estate.regions.values()]
-
-
-def _check_version(clients: connect.Clients, location: str) -> checks.CheckResult:
-    cluster = clients.estate.cluster
-    offered = clients.clusters.list_kubernetes_versions(location)
-    minor = ".".join(cluster.kubernetes_version.split(".")[:2])
-    plans_of = next((one.support_plans for one in offered if one.version == minor), ())
-    return checks.CheckResult(
-        name=f"Kubernetes version in {location}",
-        passed=cluster.support_plan in plans_of,
-        criterion=f"{cluster.kubernetes_version} offered with {cluster.support_plan}",
-        found=f"{minor}: {', '.join(plans_of) or 'not offered'}",
-        advice="choose one of " + ", ".join(one.version for one in offered),
-    )
+    """Azure can be what the estate file says; see :mod:`.preflights`."""
+    return preflights.check_all(clients)
 
 
 def plan(facts: Facts) -> plans.Plan:

@@ -14,7 +14,6 @@ from azrunbook.procedures import actions
 
 _GROUP = "Microsoft.Resources/resourceGroups"
 _PROFILE = "Microsoft.Cdn/profiles"
-_ENDPOINT = "Microsoft.Network/privateEndpoints"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Facts:
     def undeclared(self) -> list[str]:
         """Ids that stand in the groups and not in the estate file."""
         known = {one.id.lower() for one in self.declared}
-        known |= {_interface_of(one) for one in self.declared if one.type == _ENDPOINT}
+        known |= resources.list_companions(self.declared)
         return [one for one in self.existing if one.lower() not in known]
 
     def _repr_html_(self) -> str:
@@ -41,13 +40,6 @@ class Facts:
         )
         head = "<tr><th>type</th><th>name</th><th>location</th></tr>"
         return f"<table class='facts'>{head}{rows}</table>"
-
-
-def _interface_of(endpoint: resources.DesiredResource) -> str:
-    """The network interface that Azure makes with a private endpoint, in lower case."""
-    scope = endpoint.id.partition("/providers/")[0]
-    name = endpoint.body["properties"]["customNetworkInterfaceName"]
-    return f"{scope}/providers/Microsoft.Network/networkInterfaces/{name}".lower()
 
 
 def observe(clients: connect.Clients) -> Facts:

@@ -4,11 +4,14 @@
 comes to be, ``plan_changes`` what would have to change. Azure is the state; nothing is kept here.
 """
 
+from collections.abc import Iterable
+
 from azrunbook import estate
 from azrunbook.resources import (
     cluster,
     edge,
     identity,
+    model,
     monitoring,
     network,
     postgres,
@@ -25,6 +28,7 @@ __all__ = [
     "DesiredResource",
     "create_body",
     "desired_resources",
+    "list_companions",
     "list_removed",
     "list_waves",
     "merge_body",
@@ -64,3 +68,17 @@ def list_removed(declared: estate.Estate, subscription_id: str) -> tuple[Desired
     whole = declared.model_copy(update={"secondary_enabled": True})
     kept = {one.id for one in desired_resources(declared, subscription_id)}
     return tuple(one for one in desired_resources(whole, subscription_id) if one.id not in kept)
+
+
+def list_companions(desired: Iterable[DesiredResource]) -> set[str]:
+    """Ids, in lower case, of what Azure makes by itself along with these: endpoints' interfaces."""
+    return {
+        model.resource_id(
+            one.id.split("/")[2],
+            one.id.split("/")[4],
+            "Microsoft.Network/networkInterfaces",
+            one.body["properties"]["customNetworkInterfaceName"],
+        ).lower()
+        for one in desired
+        if one.type == model.PRIVATE_ENDPOINT
+    }
