@@ -9,6 +9,9 @@
 ``arm_clear``    takes back every ``arm`` fault
 ``arm_advance``  lets operations finish that wait for a person (``--timing manual``)
 ``node_loss``    the node ``name`` falls silent: no lease, no pods, no goodbye
+``data_loss``    every database and cache of the region ``location`` ends at once
+``data_restore`` those of the region ``location`` come back, each in the role it has by now
+``data_delay``   the link to the replica ``id`` (ARM's) is late by ``seconds``; 0 takes it back
 ===============  ==========================================================================
 
 Asked over the control socket (:func:`azrunbook.sandbox.lifecycle.inject`); tests use it to prove
@@ -30,12 +33,25 @@ class Nodes(Protocol):
         """Take a node away without a word; KeyError when there is none of this name."""
 
 
-async def inject(fault: Fault, *, arm: arm_server.ArmServer, nodes: Nodes) -> Fault:
+class Data(Protocol):
+    """What can be done to databases and caches."""
+
+    async def lose_region(self, location: str) -> None:
+        """End all of a region at once."""
+
+    async def restore_region(self, location: str) -> None:
+        """Bring them back."""
+
+    def delay_replication(self, id_: str, seconds: float) -> None:
+        """Make a replica late; ValueError when there is none of this id."""
+
+
+async def inject(fault: Fault, *, arm: arm_server.ArmServer, nodes: Nodes, data: Data) -> Fault:
     """Carry a fault out.
 
     Raises:
         ValueError: an unknown kind, or keys that do not go with it.
-        KeyError: a node that does not exist.
+        KeyError: a node that does not exist, or a key that is missing.
     """
     parameters = {key: value for key, value in fault.items() if key != "kind"}
 
@@ -58,9 +74,28 @@ async def inject(fault: Fault, *, arm: arm_server.ArmServer, nodes: Nodes) -> Fa
         "arm_clear": clear_rules,
         "arm_advance": advance,
         "node_loss": lose_node,
+        **_list_data_faults(data, parameters),
     }
     kind = fault.get("kind")
     if kind not in kinds:
         msg = f"unknown kind of fault {kind!r}; expected one of {', '.join(kinds)}"
         raise ValueError(msg)
     return await kinds[kind]()
+
+
+def _list_data_faults(
+    data: Data, parameters: dict[str, Any]
+) -> dict[str, Callable[[], Awaitable[Fault]]]:
+    async def lose() -> Fault:
+        await data.lose_region(parameters["location"])
+        return {}
+
+    async def restore() -> Fault:
+        await data.restore_region(parameters["location"])
+        return {}
+
+    async def delay() -> Fault:
+        data.delay_replication(parameters["id"], float(parameters["seconds"]))
+        return {}
+
+    return {"data_loss": lose, "data_restore": restore, "data_delay": delay}

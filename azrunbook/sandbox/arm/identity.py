@@ -59,6 +59,10 @@ class Identity:
             },
         )
 
+    def is_valid(self, token: str) -> bool:
+        """Whether a token was issued here and has not expired."""
+        return time.monotonic() < self._expiry.get(token, 0.0)
+
     def check(self, authorization: str | None, origin: str) -> None:
         """Check the Authorization header of a call.
 
@@ -66,12 +70,11 @@ class Identity:
             errors.ArmError: 401, missing, unknown or expired.
         """
         token = (authorization or "").removeprefix("Bearer ").strip()
-        expires_at = self._expiry.get(token)
-        if expires_at is not None and time.monotonic() < expires_at:
+        if self.is_valid(token):
             return
         if not token:
             code, text = "AuthenticationFailed", "The 'Authorization' header is missing."
-        elif expires_at is None:
+        elif token not in self._expiry:
             code, text = "InvalidAuthenticationToken", "The access token is invalid."
         else:
             code, text = "ExpiredAuthenticationToken", "The access token expiry is in the past."

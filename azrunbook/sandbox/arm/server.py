@@ -103,6 +103,10 @@ class ArmServer:
         await self.operations.stop()
         await self._providers.stop()
 
+    def is_token_valid(self, token: str) -> bool:
+        """Whether an access token was issued here and has not expired."""
+        return self._identity.is_valid(token)
+
     async def _openid(self, request: web.Request) -> web.Response:
         answer = self._identity.openid_configuration(request.match_info["tenant"], _origin(request))
         return _respond(answer)

@@ -236,6 +236,17 @@ class FlexibleServers:
         """
         return self._get(id_).server
 
+    async def change(
+        self, id_: str, work: Callable[[postgres_server.PostgresServer], Awaitable[object]]
+    ) -> None:
+        """Change a server's databases or parameters: something of :mod:`postgres_roles`.
+
+        Raises:
+            DataError: there is none of this id, or the server refuses.
+        """
+        async with self._changing:
+            await work(self._get(id_).server)
+
     def describe(self, id_: str) -> model.ServerStatus:
         """Return what a server is now.
 

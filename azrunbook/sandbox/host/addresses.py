@@ -39,6 +39,15 @@ class Block:
     def services(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(f"{self.address(2, 0)}/23")
 
+    @property
+    def databases(self) -> ipaddress.IPv4Network:
+        """One address for each flexible server."""
+        return ipaddress.IPv4Network(f"{self.address(4, 0)}/24")
+
+    @property
+    def caches(self) -> ipaddress.IPv4Network:
+        return ipaddress.IPv4Network(f"{self.address(5, 0)}/24")
+
     def node(self, index: int) -> str:
         """The address of node ``index`` (0-based)."""
         return self.address(_FIRST_NODE + index, 1)

@@ -7,6 +7,7 @@ processes; starting it brings the same objects back.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,26 @@ class Clusters:
         images: images.ImageStore,
         supervisor: processes.Supervisor,
         folder: Path,
+        find_names: Callable[[str], Path] | None = None,
         unrunnable: node_config.Unrunnable = "fail",
     ) -> None:
-        """``unrunnable`` says what nodes do with an image that cannot run here."""
+        """Take what clusters need.
+
+        Args:
+            authority: signs the certificates; its own is all that pods trust.
+            images: what pods are made of.
+            supervisor: ends the pods with the sandbox.
+            folder: for logs, disks and the kubeconfig.
+            find_names: where the table of names of a cluster, by its ARM id, is.
+            unrunnable: what nodes do with an image that cannot run here.
+        """
         self._authority = authority
         self._images = images
         self._supervisor = supervisor
         self._folder = folder
+        self._find_names = find_names
         self._unrunnable = unrunnable
+        self._trust = folder / "trust"
         self._running: dict[str, _Running] = {}
 
     async def ensure(self, request: backends.ClusterRequest) -> None:
@@ -73,6 +86,7 @@ class Clusters:
         self._write_kubeconfig()
 
     async def _create(self, request: backends.ClusterRequest) -> _Running:
+        self._write_trust()
         block = addresses.claim_block()
         config = kube_cluster.ClusterConfig(
             name=request.name,
@@ -99,6 +113,11 @@ class Clusters:
         if self._unrunnable == "simulate":
             grants.let_nodes_label_pods(cluster.registry)
         return _Running(request, block, cluster, service_proxy, agents)
+
+    def _write_trust(self) -> None:
+        """What an image's base has in /etc/ssl/certs, with the sandbox's authority alone in it."""
+        self._trust.mkdir(parents=True, exist_ok=True)
+        (self._trust / "ca-certificates.crt").write_bytes(self._authority.certificate_pem)
 
     def _access(self, cluster: kube_cluster.Cluster, user: str, group: str) -> node_api.ApiAccess:
         pair = self._authority.issue_client(user, [group] if group else [])
@@ -130,6 +149,8 @@ class Clusters:
             kubelet_version=f"v{running.cluster.config.version}",
             log_dir=self._folder / "logs" / running.request.location / machine.name,
             disks_dir=self._folder / "disks" / running.request.location,
+            names_path=self._find_names(running.request.id) if self._find_names else None,
+            trust_folder=self._trust,
             provider_id=f"azure://{running.request.id}/{machine.pool}/{machine.index}",
             server_context=self._authority.server_context(
                 address, machine.name, ask_client_certificate=True

@@ -20,7 +20,7 @@ import psutil
 from azrunbook.sandbox import charts, faults, processes, tls
 from azrunbook.sandbox.arm import backends, server as arm_server, settings as arm_settings
 from azrunbook.sandbox.edge import config as edge_config, server as edge_server
-from azrunbook.sandbox.host import addresses, clusters, control
+from azrunbook.sandbox.host import addresses, clusters, control, data, names
 from azrunbook.sandbox.node import config as node_config, images
 
 _LOG = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ _EDGE_TYPES = tuple(
         "", "/afdEndpoints", "/afdEndpoints/routes", "/originGroups", "/originGroups/origins",
     )
 )  # fmt: skip
+_DATA_PROGRAMS = {"postgres", "valkey-server"}
 _TRAEFIK_REPOSITORY = "https://traefik.github.io/charts"
 
 
@@ -64,11 +65,21 @@ class Host:
         self._block = addresses.claim_block()
         self._supervisor = processes.Supervisor()
         self._images = images.ImageStore(settings.folder.parent / "images")
+        self._names = names.NameTables(settings.folder / "names", self._list_service_names)
+        self._data = data.DataServices(
+            folder=settings.folder / "data",
+            block=self._block,
+            authority=self._authority,
+            supervisor=self._supervisor,
+            check_token=self._is_token_valid,
+            changed=self._names.write,
+        )
         self._clusters = clusters.Clusters(
             authority=self._authority,
             images=self._images,
             supervisor=self._supervisor,
             folder=settings.folder,
+            find_names=self._names.find_path,
             unrunnable=settings.images,
         )
         self._secret = secrets.token_urlsafe(32)
@@ -97,7 +108,12 @@ class Host:
             client_secret=self._secret,
             timing=_timing(self._settings.timing),
         )
-        parts = backends.Backends(clusters=self._clusters, images=self._images)
+        parts = backends.Backends(
+            clusters=self._clusters,
+            images=self._images,
+            databases=self._data.databases,
+            caches=self._data.caches,
+        )
         return arm_server.ArmServer(self._arm_settings, self._authority, parts)
 
     def _make_edge(self) -> edge_server.EdgeServer:
@@ -121,6 +137,7 @@ class Host:
         await self._edge.start()
         await self._charts.start()
         self._arm.store.subscribe(self._configure_edge)
+        self._names.follow(self._arm.store)
         self._ready_seconds = time.monotonic() - self._settings.began_at
         await self._control.start()
         self._write_connection()
@@ -133,6 +150,7 @@ class Host:
             self._charts.stop,
             self._clusters.close,
             self._arm.stop,
+            self._data.close,
             self._supervisor.stop,
             self._control.stop,
         ):
@@ -154,8 +172,14 @@ class Host:
         label, _, location = host.removesuffix(_PUBLIC_DNS_SUFFIX).partition(".")
         return self._clusters.resolve(label, location, port)
 
+    def _is_token_valid(self, token: str) -> bool:
+        return self._arm.is_token_valid(token)
+
+    def _list_service_names(self) -> dict[str, str]:
+        return self._data.list_names()
+
     async def _inject(self, fault: dict[str, Any]) -> dict[str, Any]:
-        return await faults.inject(fault, arm=self._arm, nodes=self._clusters)
+        return await faults.inject(fault, arm=self._arm, nodes=self._clusters, data=self._data)
 
     def _write_connection(self) -> None:
         folder = self._settings.folder
@@ -184,7 +208,7 @@ class Host:
         partial.replace(folder / "connection.json")
 
     def status(self) -> dict[str, Any]:
-        """What runs, with its memory: the sandbox's own processes and the pods' apart."""
+        """What runs, with its memory: the sandbox's own process, pods, and data services apart."""
         process = psutil.Process()
         children = process.children(recursive=True)
         return {
@@ -193,7 +217,7 @@ class Host:
             "ready_seconds": round(self._ready_seconds, 2),
             "images": self._settings.images,
             "memory_bytes": process.memory_info().rss,
-            "pods_memory_bytes": sum(_resident_bytes(child) for child in children),
+            **_measure(children),
             "endpoints": {
                 "resource_manager": self._arm.url,
                 "front_door": f"https://{self._block.server}:{self._edge.https_port}",
@@ -214,8 +238,13 @@ def _timing(name: str) -> arm_settings.Timing:
             return arm_settings.Timing(by_type=arm_settings.AZURE_SECONDS, factor=_TIME_FACTOR)
 
 
-def _resident_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
+def _measure(children: list[psutil.Process]) -> dict[str, int]:
+    """Add up memory; what PostgreSQL's processes share counts once for each of them."""
+    total = {"pods_memory_bytes": 0, "data_memory_bytes": 0}
+    for child in children:
+        try:
+            key = "data_memory_bytes" if child.name() in _DATA_PROGRAMS else "pods_memory_bytes"
+            total[key] += int(child.memory_info().rss)
+        except psutil.NoSuchProcess:
+            continue
+    return total
