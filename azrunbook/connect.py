@@ -23,7 +23,17 @@ from azrunbook import binaries, connection, errors, estate, resources, secrets
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-    from azrunbook import aks, arm, front_door, images, nodes, releases, traffic, workloads
+    from azrunbook import (
+        aks,
+        arm,
+        front_door,
+        images,
+        nodes,
+        releases,
+        terraform,
+        traffic,
+        workloads,
+    )
 
 _SUBSCRIPTIONS_API = "2022-12-01"
 _CLUSTER_TYPE = "microsoft.containerservice/managedclusters"
@@ -119,6 +129,24 @@ class Clients:
             subscription_id=self.subscription_id,
             ca_bundle=self.connection.ca_bundle,
             polling_interval_seconds=self.connection.polling_interval_seconds,
+        )
+
+    @functools.cached_property
+    def terraform(self) -> "terraform.Terraform":
+        """The environment's root module, its state this target's.
+
+        Raises:
+            PreflightError: neither terraform nor tofu is on this machine.
+        """
+        from azrunbook import terraform
+
+        environment = self.estate.environment
+        return terraform.Terraform(
+            self.project / "infra" / environment,
+            binaries.require("terraform").path,
+            data=connection.find_home() / "terraform" / f"{self.connection.name}-{environment}",
+            workspace=terraform.find_workspace(self.connection),
+            environment=terraform.list_variables(self.connection),
         )
 
     @functools.cached_property

@@ -35,12 +35,19 @@ _NO_PROVIDER = ("Failed to query available provider packages", "Failed to instal
 
 
 @dataclass(frozen=True)
+class PlanFile:
+    """What applies a plan: the name of its file among the module's, and the file's SHA-256."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class SavedPlan:
-    """A plan that was shown, and the file that applies it; ``digest`` is the file's SHA-256."""
+    """A plan to be shown, and the file that applies it."""
 
     plan: plan.Plan
-    path: Path
-    digest: str
+    file: PlanFile
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ class Terraform:
         self._folder = folder
         self._binary = binary
         self._data = data
+        self._plans = data / "plans"
         self._workspace = workspace
         self._environment = {
             "TF_DATA_DIR": str(data / "data"),
@@ -107,14 +115,17 @@ class Terraform:
         return self._binary.name
 
     def init(self, backend: Mapping[str, str] | None = None) -> None:
-        """Install what the module needs and choose the target's workspace; changes nothing else.
+        """Install what the module needs and choose the target's workspace; forget earlier plans.
 
         ``backend`` holds settings of the backend, none of them secret.
 
         Raises:
             PreflightError: a provider or a module cannot be had, or the backend does not answer.
         """
-        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._data, self._plans):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for earlier in self._plans.glob("*.tfplan"):
+            earlier.unlink()
         settings = [f"-backend-config={key}={value}" for key, value in (backend or {}).items()]
         command = ("init", "-json", "-reconfigure", *settings)
         failed = self._stream(command, timeout=_PLAN_SECONDS)
@@ -150,6 +161,7 @@ class Terraform:
         *,
         variables: Mapping[str, str] | None = None,
         destroy: bool = False,
+        targets: Sequence[str] = (),
         timeout: float = _PLAN_SECONDS,
         progress: Tell | None = None,
     ) -> SavedPlan:
@@ -159,15 +171,16 @@ class Terraform:
             title: of the plan, for people.
             variables: input variables; passed by the environment, so they may be secret.
             destroy: plan the removal of all that the state holds.
+            targets: addresses; only these and what depends on them or they on.
             timeout: seconds.
             progress: told a sentence now and then.
 
         Raises:
             PlanError: no plan can be made; nothing was changed.
         """
-        path = self._data / "plans" / f"{time.time_ns()}.tfplan"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = ["plan", "-json", _LOCK, f"-out={path}", *(["-destroy"] if destroy else [])]
+        path = self._plans / f"{time.time_ns()}.tfplan"
+        options = [*(["-destroy"] if destroy else []), *(f"-target={one}" for one in targets)]
+        command = ["plan", "-json", _LOCK, f"-out={path}", *options]
         failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
         if failed:
             raise errors.PlanError(
@@ -178,11 +191,11 @@ class Terraform:
         for text in terraform_plans.list_sensitive(shown):
             _register(text)
         read = terraform_plans.read_plan(shown, title, self.name)
-        return SavedPlan(read, path, _digest(path))
+        return SavedPlan(read, PlanFile(path.name, _digest(path)))
 
     def apply(
         self,
-        saved: SavedPlan,
+        file: PlanFile,
         *,
         variables: Mapping[str, str] | None = None,
         timeout: float = _APPLY_SECONDS,
@@ -196,24 +209,29 @@ class Terraform:
             StepError: it failed on the way; what was done is in the state.
             WaitTimeoutError: the deadline passed; terraform was asked to end and has ended.
         """
-        if not saved.path.exists() or _digest(saved.path) != saved.digest:
+        path = self._plans / file.name
+        if not path.exists() or _digest(path) != file.digest:
             raise errors.PlanError(
-                f"{saved.path} is not the plan that was shown: expected a file with SHA-256 "
-                f"{saved.digest[:12]}. Nothing was changed; plan again."
+                f"{path} is not the plan that was shown: expected a file with SHA-256 "
+                f"{file.digest[:12]}. Nothing was changed; plan again."
             )
-        command = ("apply", "-json", _LOCK, str(saved.path))
+        command = ("apply", "-json", _LOCK, str(path))
         failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
         if any(one.summary == "Saved plan is stale" for one in failed):
             raise errors.PlanError(
                 f"the plan is stale: the state of {self._folder} changed after it was made. "
                 "Nothing was changed; plan again."
             )
-        saved.path.unlink(missing_ok=True)
+        self.discard(file)
         if failed:
             raise errors.StepError(
                 f"{self.name} apply failed in {self._folder}: {_join(failed)}. What it had done "
                 "before is in its state; plan again to see what is left."
             )
+
+    def discard(self, file: PlanFile) -> None:
+        """Delete a plan that was shown and is not to be applied."""
+        (self._plans / file.name).unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Output]:
         """The outputs of the last apply; every text of a sensitive one is registered as a secret.
@@ -273,6 +291,12 @@ class Terraform:
             "filesystem_mirror in the file of TF_CLI_CONFIG_FILE. Or use the engine that needs no "
             "provider: --engine arm. Nothing was changed."
         )
+
+
+def find_workspace(target: connection.Connection) -> str:
+    """The workspace of a target: Azure's is the one that a person's own terraform uses."""
+    is_azure = target.resource_manager == connection.PUBLIC_RESOURCE_MANAGER
+    return "default" if is_azure else target.name
 
 
 def list_variables(target: connection.Connection) -> dict[str, str]:

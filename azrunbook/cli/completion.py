@@ -23,6 +23,10 @@ def list_targets(incomplete: str) -> list[str]:
     return [name for name in ("sandbox", "azure") if name.startswith(incomplete)]
 
 
+def list_engines(incomplete: str) -> list[str]:
+    return [name for name in ("arm", "terraform") if name.startswith(incomplete)]
+
+
 def list_runs(incomplete: str) -> list[str]:
     """Procedures (their newest run is meant), and single runs, the newest first."""
     return [name for name in _name_runs() if name.startswith(incomplete)]

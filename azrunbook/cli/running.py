@@ -32,19 +32,24 @@ RunName = Annotated[
 def plan(
     env: Environment = "dv",
     target: Target = "sandbox",
+    engine: Annotated[
+        str,
+        typer.Option(help="arm, or terraform.", autocompletion=completion.list_engines),
+    ] = "arm",
     as_json: Annotated[bool, console.Json] = False,
 ) -> None:
     """Show what provisioning would change; changes nothing.
 
-    Example: azrunbook plan --env dv --target sandbox --json
+    Example: azrunbook plan --env dv --target sandbox --engine terraform --json
     """
     from azrunbook import connect
     from azrunbook.cli import batch
-    from azrunbook.procedures import provision
+    from azrunbook.procedures import engines
 
     batch.check([], environment=env, target=target)
+    engines.require(engine)
     with sandboxes.ensured(target):
-        found = provision.plan(provision.observe(connect.connect(env, target)))
+        found = engines.plan(engines.observe(connect.connect(env, target), engine))
     if as_json:
         console.print_json(found.as_dict())
     else:

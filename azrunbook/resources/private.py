@@ -118,7 +118,7 @@ def _endpoint(
             "properties": {
                 "privateDnsZoneConfigs": [
                     {
-                        "name": service.zone.replace(".", "-"),
+                        "name": service.zone,  # as azurerm names it
                         "properties": {"privateDnsZoneId": zone},
                     }
                 ]

@@ -43,14 +43,14 @@ def actions(saved):
     return {change.id: change.action for change in saved.plan.changes}
 
 
-def test_a_plan_is_applied_once_and_then_there_is_nothing_to_do(make_module):
+def test_a_plan_is_applied_once_and_then_there_is_nothing_to_do(make_module, tmp_path):
     """Plan, apply of the saved file with progress, plan again; the file is gone afterwards."""
     module, said = make_module(TWO), []
     first = module.plan("Provision")
     assert first.plan.summarize() == "3 to create"
-    module.apply(first, progress=said.append)
+    module.apply(first.file, progress=said.append)
     assert any("Creation complete" in line for line in said)
-    assert not first.path.exists()
+    assert not list(tmp_path.rglob("*.tfplan"))
     assert module.plan("Provision").plan.is_empty
     assert module.outputs()["names"].value == ["one", "two"]
 
@@ -58,7 +58,7 @@ def test_a_plan_is_applied_once_and_then_there_is_nothing_to_do(make_module):
 def test_changed_properties_are_shown_with_both_values(make_module):
     """An update lists what differs, and nothing else; what went is to be deleted."""
     module = make_module(TWO)
-    module.apply(module.plan("Provision"))
+    module.apply(module.plan("Provision").file)
     changed = TWO.replace('"eastus"', '"westus2"').replace('["one", "two"]', '["one"]')
     saved = make_module(changed).plan("Provision")
     found = {change.name: change for change in saved.plan.changes}
@@ -75,34 +75,50 @@ def test_a_replacement_is_called_one(make_module):
     """What Terraform deletes and creates is neither of the two alone."""
     text = 'resource "terraform_data" "one" { triggers_replace = "%s" }'
     module = make_module(text % "first")
-    module.apply(module.plan("Provision"))
+    module.apply(module.plan("Provision").file)
     assert list(actions(make_module(text % "second").plan("Provision")).values()) == ["replace"]
 
 
 def test_destroy_removes_all_of_it(make_module):
     """Destruction is a plan too, shown before it is applied."""
     module = make_module(TWO)
-    module.apply(module.plan("Provision"))
+    module.apply(module.plan("Provision").file)
     saved = module.plan("Tear down", destroy=True)
     assert set(actions(saved).values()) == {"delete"}
-    module.apply(saved)
+    module.apply(saved.file)
     assert module.plan("Tear down", destroy=True).plan.changes == ()
+
+
+def test_only_what_is_named_is_destroyed(make_module):
+    """An undo takes back what one apply created, and nothing else."""
+    module = make_module(TWO)
+    module.apply(module.plan("Provision").file)
+    saved = module.plan("Undo", destroy=True, targets=['terraform_data.pool["one"]'])
+    assert saved.plan.summarize() == "1 to delete"
+
+
+def test_earlier_plans_are_forgotten(make_module, tmp_path):
+    """Of a run that showed a plan and stopped; what it held is not kept."""
+    make_module(TWO).plan("shown")
+    make_module(TWO)
+    assert not list(tmp_path.rglob("*.tfplan"))
 
 
 def test_a_stale_plan_is_refused(make_module):
     """Two plans of one state: when one is applied the other means something else."""
     module = make_module(TWO)
     first, second = module.plan("first"), module.plan("second")
-    module.apply(first)
+    module.apply(first.file)
     with pytest.raises(errors.PlanError, match=r"stale.*Nothing was changed"):
-        module.apply(second)
+        module.apply(second.file)
 
 
 def test_another_file_than_the_one_shown_is_refused(make_module):
     """Approval binds to a digest."""
     module = make_module(TWO)
     shown = module.plan("shown")
-    other = dataclasses.replace(shown, path=module.plan("other", destroy=True).path)
+    other = module.plan("other", destroy=True)
+    other = dataclasses.replace(shown.file, name=other.file.name)
     with pytest.raises(errors.PlanError, match="not the plan that was shown"):
         module.apply(other)
     assert set(actions(module.plan("again")).values()) == {"create"}
@@ -114,7 +130,7 @@ def test_secrets_show_nowhere_and_are_registered(make_module):
     saved = module.plan("Provision", variables={"password": PLANTED})
     assert PLANTED not in json.dumps(saved.plan.as_dict(), default=str)
     assert "(sensitive)" in json.dumps(saved.plan.as_dict(), default=str)
-    module.apply(saved, variables={"password": PLANTED})
+    module.apply(saved.file, variables={"password": PLANTED})
     found = module.outputs()
     assert found["login"].value == "me"
     assert found["connection"].value["password"] == PLANTED
@@ -122,11 +138,12 @@ def test_secrets_show_nowhere_and_are_registered(make_module):
     assert secrets.scrub(f"psql with {PLANTED}") == "psql with ***"
 
 
-def test_a_saved_plan_is_for_its_owner_alone(make_module):
+def test_a_saved_plan_is_for_its_owner_alone(make_module, tmp_path):
     """It holds every value in the clear."""
     saved = make_module(SECRET).plan("Provision", variables={"password": PLANTED})
-    assert saved.path.stat().st_mode & 0o077 == 0
-    assert saved.path.parent.stat().st_mode & 0o077 == 0
+    (path,) = tmp_path.rglob(saved.file.name)
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
 
 
 def test_an_ephemeral_value_reaches_the_provider_and_no_file(make_module, tmp_path):
@@ -144,7 +161,7 @@ def test_an_ephemeral_value_reaches_the_provider_and_no_file(make_module, tmp_pa
     }
     """)
     given = {"password": PLANTED}
-    module.apply(module.plan("Provision", variables=given), variables=given)
+    module.apply(module.plan("Provision", variables=given).file, variables=given)
     holding = {path.name for path in tmp_path.rglob("*")
                if path.is_file() and PLANTED.encode() in path.read_bytes()}  # fmt: skip
     assert holding == {"given"}
@@ -160,7 +177,7 @@ def test_a_failure_tells_what_terraform_said_and_keeps_what_was_done(make_module
     }
     """)
     with pytest.raises(errors.StepError, match=r"local-exec provisioner error.*exit status 3"):
-        module.apply(module.plan("Provision"))
+        module.apply(module.plan("Provision").file)
     again = {change.name: change.action for change in module.plan("again").plan.changes}
     assert again == {"terraform_data.first": "no_change", "terraform_data.second": "replace"}
 
@@ -193,7 +210,7 @@ def test_a_provider_that_cannot_be_had_is_told_with_what_to_do(make_module, tmp_
 def test_each_workspace_has_its_own_state(make_module):
     """What one target has, another one has not."""
     first = make_module(TWO, workspace="one")
-    first.apply(first.plan("Provision"))
+    first.apply(first.plan("Provision").file)
     assert make_module(TWO, workspace="two").plan("Provision").plan.summarize() == "3 to create"
 
 
@@ -218,7 +235,7 @@ def test_a_stopped_run_lets_terraform_end_and_keep_its_state(make_module, tmp_pa
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        module.apply(module.plan("Provision"), progress=tell)
+        module.apply(module.plan("Provision").file, progress=tell)
     assert not list((tmp_path / "module").rglob(".terraform.tfstate.lock.info"))
     again = module.plan("again")
     assert "create" in actions(again).values()
@@ -228,7 +245,7 @@ def test_a_deadline_ends_terraform(make_module):
     """And says what was last seen."""
     module = make_module(SLOW)
     with pytest.raises(errors.WaitTimeoutError) as caught:
-        module.apply(module.plan("Provision"), timeout=0.2)
+        module.apply(module.plan("Provision").file, timeout=0.2)
     assert "asked to end" in str(caught.value)
     assert module.plan("again").plan.changes
 
@@ -244,7 +261,7 @@ def test_a_persons_ctrl_c_reaches_terraform_once(make_module, tmp_path, terrafor
         "module = terraform.Terraform(folder, binary, data=data)\n"
         "saved = module.plan('Provision')\n"
         "try:\n"
-        "    module.apply(saved, progress=lambda line: print(line, flush=True))\n"
+        "    module.apply(saved.file, progress=lambda line: print(line, flush=True))\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted', flush=True)\n"
     )

@@ -39,7 +39,6 @@ resource "azurerm_redis_cache" "this" {
   sku_name                      = "Premium"
   family                        = "P"
   capacity                      = tonumber(substr(var.redis.sku, 1, 1))
-  redis_version                 = "6"
   non_ssl_port_enabled          = false
   minimum_tls_version           = "1.2"
   public_network_access_enabled = false

@@ -1,0 +1,107 @@
+"""Provisioning by the second engine: ``infra/<env>`` planned and applied by terraform.
+
+One step applies exactly the plan that was shown. Its undo destroys what that apply created; what it
+updated is put back by putting the estate file back and running again, which the plan says. What is
+verified afterwards is the same as for the other engine, and asks Azure, not Terraform's state.
+"""
+
+import dataclasses
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from azrunbook import connect, plan as plans, terraform
+from azrunbook.procedures import actions, placing
+
+GROUP = "terraform"
+_APPLY_SECONDS = 7200.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What terraform read, as the plan that it made of it."""
+
+    saved: terraform.SavedPlan
+
+    def _repr_html_(self) -> str:
+        return f"<p>terraform asked Azure: {html.escape(self.saved.plan.summarize())}</p>"
+
+
+def observe(clients: connect.Clients) -> Facts:
+    """Let terraform install its providers, look at Azure and plan; changes nothing.
+
+    Raises:
+        PreflightError: terraform or a provider cannot be had; says what to do.
+        EstateError: the configuration is not valid.
+        PlanError: terraform cannot plan.
+    """
+    module = clients.terraform
+    module.init()
+    module.validate()
+    return Facts(module.plan("Provision the estate", variables=_variables()))
+
+
+def plan(facts: Facts) -> plans.Plan:
+    """Terraform's plan with the one step that applies it; pure."""
+    found = facts.saved.plan
+    if found.is_empty:
+        return found
+    created = [change.id for change in found.changes if change.action == "create"]
+    others = [change.name for change in found.changes if change.action in {"update", "replace"}]
+    notes = list(found.notes)
+    if others:
+        notes.append(
+            f"an undo does not take back the changes of {', '.join(others)}: put the estate file "
+            "back and run again"
+        )
+    step = plans.Step(
+        name="terraform apply",
+        group=GROUP,
+        action="apply_terraform",
+        arguments=dataclasses.asdict(facts.saved.file),
+        undo=(plans.Undo("destroy_by_terraform", {"addresses": created}),) if created else (),
+        timeout_seconds=_APPLY_SECONDS,
+    )
+    return dataclasses.replace(found, steps=(step,), notes=tuple(notes))
+
+
+@actions.action("apply_terraform")
+def apply_terraform(
+    clients: connect.Clients, progress: actions.Progress, *, name: str, digest: str
+) -> None:
+    """Apply the plan that was shown, and no other."""
+    clients.terraform.apply(
+        terraform.PlanFile(name, digest),
+        variables=_variables(),
+        timeout=progress.remaining_seconds,
+        progress=progress,
+    )
+
+
+@actions.action("destroy_by_terraform")
+def destroy_by_terraform(
+    clients: connect.Clients, progress: actions.Progress, *, addresses: Sequence[str]
+) -> str:
+    """Destroy what an apply created, as far as it came."""
+    module = clients.terraform
+    module.init()
+    saved = module.plan(
+        "Undo",
+        variables=_variables(),
+        destroy=True,
+        targets=addresses,
+        timeout=progress.remaining_seconds,
+        progress=progress,
+    )
+    module.apply(
+        saved.file,
+        variables=_variables(),
+        timeout=progress.remaining_seconds,
+        progress=progress,
+    )
+    return saved.plan.summarize()
+
+
+def _variables() -> dict[str, str]:
+    """A new password each time: Azure gets one where a server is made, and no file ever does."""
+    return {"postgres_password": placing.make_password()}
