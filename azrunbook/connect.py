@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         arm,
         front_door,
         images,
+        kube_secrets,
         nodes,
         releases,
         terraform,
@@ -73,6 +74,7 @@ class RegionClients:
     releases: "releases.Releases"
     workloads: "workloads.Workloads"
     nodes: "nodes.Nodes"
+    secrets: "kube_secrets.Secrets"
 
 
 class Clients:
@@ -187,7 +189,7 @@ class Clients:
         """
         name, declared = self.estate.get_region(role)
         if name not in self._regions:
-            from azrunbook import kube_api, nodes, releases, workloads
+            from azrunbook import kube_api, kube_secrets, nodes, releases, workloads
 
             text = self.clusters.get_credentials(declared.resource_group, self.estate.cluster.name)
             path = self._keep_kubeconfig(name, text)
@@ -198,6 +200,7 @@ class Clients:
                 releases=releases.Releases(path, context, binaries.require("helm").path),
                 workloads=workloads.Workloads(api),
                 nodes=nodes.Nodes(api),
+                secrets=kube_secrets.Secrets(api),
             )
         return self._regions[name]
 

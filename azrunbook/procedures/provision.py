@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azrunbook import checks, connect, estate, plan as plans, resources
-from azrunbook.procedures import actions, placing, preflights
+from azrunbook.procedures import actions, credentials, placing, preflights
 from azrunbook.resources import model
 
 # The cells of the notebook, in order, and what each one puts, unless something that it needs is
@@ -75,6 +75,7 @@ class Facts:
     desired: tuple[resources.DesiredResource, ...]
     actual: Mapping[str, Mapping[str, Any] | None]
     removed: tuple[resources.DesiredResource, ...] = ()
+    signing_in: credentials.Facts | None = None
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -94,7 +95,7 @@ def observe(clients: connect.Clients) -> Facts:
     with futures.ThreadPoolExecutor(max_workers=8) as pool:
         found = pool.map(lambda one: clients.arm.find(one.id, one.api_version), every)
         actual = {one.id: body for one, body in zip(every, found, strict=True)}
-    return Facts(desired, actual, removed)
+    return Facts(desired, actual, removed, credentials.observe(clients))
 
 
 def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
@@ -122,9 +123,14 @@ def plan(facts: Facts) -> plans.Plan:
     gone = [one for one in facts.removed if facts.actual[one.id] is not None]
     return plans.Plan(
         title="Provision the estate",
-        changes=(*changes, *(_deletion(one) for one in gone)),
+        changes=(
+            *changes,
+            *credentials.plan_changes(facts.signing_in),
+            *(_deletion(one) for one in gone),
+        ),
         steps=(
             *sorted(steps, key=lambda step: list(GROUPS).index(step.group)),
+            *credentials.plan_steps(facts.signing_in),
             *_removals(gone),
         ),
         notes=_notes(changes, gone),

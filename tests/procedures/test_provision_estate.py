@@ -1,6 +1,8 @@
 """Procedure 01 on a sandbox: the plan, idempotence, refusals, faults of ARM, resuming, undo."""
 
 import json
+import urllib.parse
+from collections import Counter
 
 import pytest
 
@@ -32,8 +34,52 @@ def test_the_plan_of_an_empty_subscription_creates_everything(estate):
     first = estate.first[PROCEDURE]
     assert first.verdict == "passed"
     assert first.actions == {"create": len(first.plan["changes"])}
-    assert len(first.plan["steps"]) == len(first.plan["changes"])
-    assert {step["undo"][0]["action"] for step in first.plan["steps"]} == {"delete_resource"}
+    # One step writes the Secret of both clusters.
+    assert len(first.plan["steps"]) == len(first.plan["changes"]) - 1
+    undone_by = Counter(step["undo"][0]["action"] for step in first.plan["steps"])
+    assert undone_by == {
+        "delete_resource": len(first.plan["steps"]) - 1,
+        "delete_credentials": 1,
+    }
+
+
+def read_credentials(clients):
+    app = clients.estate.app
+    return [
+        clients.region(role).secrets.find(app.namespace, f"{app.release}-data")
+        for role in clients.estate.regions
+    ]
+
+
+def test_both_clusters_hold_the_same_database_password(clients):
+    """The database by the name that follows a switchover; each region its own cache."""
+    first, second = read_credentials(clients)
+    assert first["DATABASE_URL"] == second["DATABASE_URL"]
+    url = urllib.parse.urlsplit(first["DATABASE_URL"])
+    assert url.hostname == "psql-aks-multiregion-dv.writer.postgres.database.azure.com"
+    assert (url.username, url.port, url.path) == ("psqladmin", 5432, "/hello_world")
+    hosts = [urllib.parse.urlsplit(one["REDIS_URL"]).hostname for one in (first, second)]
+    assert hosts == [
+        "redis-aks-multiregion-dv-eastus.eastus.redis.azure.net",
+        "redis-aks-multiregion-dv-westus2.westus2.redis.azure.net",
+    ]
+
+
+@pytest.mark.parametrize("lost", [("secondary",), ("primary", "secondary")])
+def test_lost_credentials_come_back(estate, clients, lost):
+    """From the other cluster, or as a new password when no cluster knows the old one."""
+    app = clients.estate.app
+    before = read_credentials(clients)[0]["DATABASE_URL"]
+    for role in lost:
+        clients.region(role).secrets.delete(app.namespace, f"{app.release}-data")
+    done = estate.perform(PROCEDURE)
+    assert (done.verdict, done.started) == ("passed", ["write the application's credentials"])
+    first, second = read_credentials(clients)
+    assert first["DATABASE_URL"] == second["DATABASE_URL"]
+    assert (first["DATABASE_URL"] == before) == (len(lost) == 1)
+    password = urllib.parse.urlsplit(first["DATABASE_URL"]).password
+    record = (path.read_text() for path in done.folder.rglob("*") if path.is_file())
+    assert not any(password in text for text in record)
 
 
 def test_both_clusters_are_created_at_once(estate):

@@ -1,0 +1,197 @@
+"""How the application signs in to its data: one Secret per cluster, and no other copy anywhere.
+
+``<release>-data`` in the application's namespace holds DATABASE_URL and REDIS_URL. It is where the
+password is found again: there is no state file, and Azure shows no password. Lost in one cluster,
+it is copied from the other; lost in both (or never known here, because another engine made the
+server), a new one is set on the server. So nothing has to be kept that a rehearsal, a second
+engine or a cleaned disk could lose.
+"""
+
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azrunbook import connect, errors, estate, plan as plans, secrets
+from azrunbook.procedures import actions, placing
+from azrunbook.resources import model, postgres, redis
+
+GROUP = "credentials"
+DATABASE_KEY, CACHE_KEY = "DATABASE_URL", "REDIS_URL"
+_PORT = 5432
+_STEP = "write the application's credentials"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The Secret's name, and which regions' clusters hold it.
+
+    Attributes:
+        held: by role of a region; False also where the cluster is not there or does not answer.
+        locations: by role, for people.
+    """
+
+    name: str
+    held: Mapping[str, bool]
+    locations: Mapping[str, str]
+
+
+def observe(clients: connect.Clients) -> Facts | None:
+    """Ask both clusters at once; None: the estate has not both a database and a cache."""
+    declared = clients.estate
+    if declared.postgres is None or declared.redis is None:
+        return None
+    roles = list(declared.regions)
+    found = clients.for_each(lambda role: _holds(clients, role), roles)
+    return Facts(
+        name=name_of(declared),
+        held=dict(zip(map(str, roles), found, strict=True)),
+        locations={str(role): region.location for role, region in declared.regions.items()},
+    )
+
+
+def _holds(clients: connect.Clients, role: str) -> bool:
+    try:
+        return _find(clients, role) is not None
+    except errors.AzrunbookError:
+        return False
+
+
+def plan_changes(facts: Facts | None) -> list[plans.Change]:
+    """Say per region whether the Secret is there."""
+    if facts is None:
+        return []
+    return [
+        plans.Change(
+            action="no_change" if is_held else "create",
+            type="v1/Secret",
+            name=facts.name,
+            region=facts.locations[role],
+        )
+        for role, is_held in facts.held.items()
+    ]
+
+
+def plan_steps(facts: Facts | None) -> list[plans.Step]:
+    """One step for both clusters, because they hold the same password."""
+    lacking = [role for role, is_held in facts.held.items() if not is_held] if facts else []
+    if not lacking:
+        return []
+    return [
+        plans.Step(
+            name=_STEP,
+            group=GROUP,
+            action="write_credentials",
+            undo=(plans.Undo("delete_credentials", {"roles": lacking}),),
+            timeout_seconds=900,
+        )
+    ]
+
+
+def name_of(declared: estate.Estate) -> str:
+    return f"{declared.app.release}-data"
+
+
+def _find(clients: connect.Clients, role: str) -> dict[str, str] | None:
+    declared = clients.estate
+    held = clients.region(role).secrets.find(declared.app.namespace, name_of(declared))
+    for url in (held or {}).values():
+        if password := urllib.parse.urlsplit(url).password:
+            secrets.register(urllib.parse.unquote(password))
+    return held
+
+
+@actions.action("write_credentials")
+def write_credentials(clients: connect.Clients, progress: actions.Progress) -> str:
+    """Write the Secret into every cluster, with the password there is or a new one."""
+    declared = clients.estate
+    held = {str(role): _find(clients, role) for role in declared.regions}
+    known = next((one[DATABASE_KEY] for one in held.values() if one), None)
+    if known is None:
+        known = _set_password(clients, progress)
+    for role, region in declared.regions.items():
+        values = {DATABASE_KEY: known, CACHE_KEY: _cache_url(clients, region)}
+        if held[role] != values:
+            clients.region(role).secrets.write(declared.app.namespace, name_of(declared), values)
+    return "the password of before" if any(held.values()) else "a new password was set"
+
+
+@actions.action("delete_credentials")
+def delete_credentials(
+    clients: connect.Clients, progress: actions.Progress, *, roles: list[str]
+) -> None:
+    """Remove the Secret from these clusters; one that is gone is as good."""
+    declared = clients.estate
+    for role in roles:
+        try:
+            held = clients.region(role).secrets
+        except errors.NotFoundError:
+            progress(f"the cluster of {role} is gone")
+            continue
+        held.delete(declared.app.namespace, name_of(declared))
+
+
+def _set_password(clients: connect.Clients, progress: actions.Progress) -> str:
+    """Give the administrator a new password; returns the URL that holds it."""
+    declared = clients.estate
+    settings = _require(declared.postgres, "postgres")
+    server = _find_primary(clients)
+    password = placing.make_password()
+    poller = clients.arm.begin_patch(
+        str(server["id"]),
+        model.get_api_version(model.SERVER),
+        {"properties": {"administratorLoginPassword": password}},
+        patience=progress.remaining_seconds,
+        progress=progress,
+    )
+    clients.arm.wait(
+        poller,
+        what=f"set the password of {server['name']}",
+        timeout=progress.remaining_seconds,
+        progress=progress,
+    )
+    host = server["properties"]["fullyQualifiedDomainName"]
+    if settings.replica and declared.secondary_enabled and settings.virtual_endpoint:
+        # Leads to whichever server takes writes, also after a switchover.
+        host = f"{settings.virtual_endpoint}.writer.postgres.database.azure.com"
+    login = f"{settings.administrator}:{urllib.parse.quote(password, safe='')}"
+    return f"postgresql://{login}@{host}:{_PORT}/{settings.database}?sslmode=require"
+
+
+def _find_primary(clients: connect.Clients) -> Mapping[str, Any]:
+    """The server that takes writes; after a switchover it is not the primary region's.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    for region in clients.estate.regions.values():
+        id_ = postgres.server_id(clients.estate, clients.subscription_id, region)
+        body = clients.arm.find(id_, model.get_api_version(model.SERVER))
+        if body and body["properties"].get("replicationRole") in {None, "Primary"}:
+            return body
+    raise errors.NotFoundError(
+        "no PostgreSQL server of this estate takes writes: expected one to be the primary. Run "
+        "the provisioning notebook, or promote the replica."
+    )
+
+
+def _cache_url(clients: connect.Clients, region: estate.Region) -> str:
+    """Each region uses its own cache, by its key."""
+    settings = _require(clients.estate.redis, "redis")
+    cache = next(
+        one
+        for one in redis.list_services(clients.estate, clients.subscription_id)
+        if one.region == region
+    )
+    is_managed = settings.kind == "managed"
+    target = f"{cache.id}/databases/default" if is_managed else cache.id
+    version = model.get_api_version(model.MANAGED_CACHE if is_managed else model.CACHE)
+    key = str(clients.arm.post(f"{target}/listKeys", version)["primaryKey"])
+    host = clients.arm.get(cache.id, version)["properties"]["hostName"]
+    return f"rediss://:{urllib.parse.quote(key, safe='')}@{host}:{settings.port}/0"
+
+
+def _require(part: Any, name: str) -> Any:
+    if part is None:
+        raise ValueError(f"this estate has no {name}. This is a bug. Please report.")
+    return part
