@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from azrunbook import binaries, connection, errors, estate, resources, secrets
+from azrunbook.resources import model
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         images,
         kube_secrets,
         nodes,
+        postgres,
+        redis,
         releases,
         terraform,
         traffic,
@@ -163,6 +166,19 @@ class Clients:
             origin_group_id=self._find_declared(settings.origin_group).id,
             api_version=endpoint.api_version,
         )
+
+    @functools.cached_property
+    def postgres(self) -> "postgres.FlexibleServers":
+        from azrunbook import postgres
+
+        return postgres.FlexibleServers(self.arm, api_version=model.get_api_version(model.SERVER))
+
+    @functools.cached_property
+    def redis(self) -> "redis.ManagedDatabases":
+        from azrunbook import redis
+
+        api_version = model.get_api_version(model.MANAGED_CACHE_DATABASE)
+        return redis.ManagedDatabases(self.arm, api_version=api_version)
 
     @functools.cached_property
     def registry(self) -> "images.Registry":

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from azrunbook import errors as azrunbook_errors, visits
 from azrunbook.sandbox.data import valkey, valkey_model
 from azrunbook.sandbox.node import python
 
@@ -134,3 +135,29 @@ async def test_readiness_and_pages_go_on_without_the_database(site):
     assert (await site.get("/api/info")).status_code == 200
     await site.estate.servers.restore_region("eastus")
     assert (await site.visit_until(201))["count"] == 1
+
+
+async def test_probe_finds_the_visits_that_a_forced_failover_lost(site):
+    """Confirmed visits that had not reached the replica are named as lost, the others are not."""
+    (replica,) = await site.estate.servers.list_replicas(site.primary)
+    with visits.Visits(site.url) as probe:
+        kept = [await asyncio.to_thread(probe.record) for _ in range(3)]
+        async with asyncio.timeout(30):
+            while (await site.estate.servers.list_replicas(site.primary))[0].lag_bytes:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        site.estate.servers.delay_replication(replica.id, 3600)
+        late = await asyncio.to_thread(probe.record)
+        await site.estate.servers.lose_region("eastus")
+        assert await asyncio.to_thread(probe.record) is None
+        with pytest.raises(azrunbook_errors.StepError, match="answers 503"):
+            await asyncio.to_thread(probe.list_lost, kept)
+
+        await site.estate.servers.promote(replica.id, is_forced=True)
+        site.publish()
+        await site.visit_until(201)
+
+        lost = await asyncio.to_thread(probe.list_lost, [*kept, late])
+    assert lost == [late.id]
+    loss = visits.measure_loss([*kept, late], lost)
+    assert (loss.confirmed, loss.lost) == (4, 1)
+    assert loss.seconds == (late.at - kept[-1].at).total_seconds()

@@ -4,12 +4,15 @@ import json
 
 import psycopg
 import pytest
+import redis as client
 
+from azrunbook import postgres, redis
 from azrunbook.sandbox import lifecycle
 
 VNET = "2025-01-01"
 DNS = "2024-06-01"
 POSTGRES = "2025-08-01"
+REDIS = "2025-07-01"
 WRITER = "app.writer.postgres.database.azure.com"
 ZONE = "privatelink.postgres.database.azure.com"
 PASSWORD = "Correct-horse-7-battery"
@@ -123,14 +126,77 @@ def test_database_is_found_where_its_zone_leads_and_follows_a_promotion(place, w
     lifecycle.inject(place.home, {"kind": "data_loss", "location": "eastus"})
     with pytest.raises(psycopg.OperationalError, match="refused"):
         ask(place, WRITER, "select 1")
-    replica = {"promoteMode": "Switchover", "promoteOption": "Forced"}
-    poller = place.arm.begin_patch(
-        server(place, "westus2"), POSTGRES, {"properties": {"replica": replica}}
-    )
-    place.arm.wait(poller, what="promote", timeout=60)
+    servers = postgres.FlexibleServers(place.arm, api_version=POSTGRES)
+    (replica,) = servers.list_replicas(server(place))
+    assert (replica.role, replica.state) == ("GeoAsyncReplica", "Ready")
+    servers.promote(replica.id, is_forced=True, timeout=60)
+    assert [one.name for one in servers.list_replicas(replica.id)] == ["pg-eastus"]
+    (endpoint,) = servers.list_endpoints(replica.id)
+    assert endpoint.writer_host == WRITER
 
     assert read_names(place)[WRITER] != east
     ask(place, WRITER, "insert into orders values (2)")
     lifecycle.inject(place.home, {"kind": "data_restore", "location": "eastus"})
     host = "pg-eastus.postgres.database.azure.com"
     wait_for(lambda: ask(place, host, "select id from orders") == [(1,), (2,)], "the way back")
+    servers.set_password(replica.id, "Another-horse-8-battery", timeout=60)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        ask(place, WRITER, "select 1")
+
+
+def cache(one, location):
+    kind = "Microsoft.Cache/redisEnterprise"
+    return f"{group(one, location)}/providers/{kind}/amr-{location}"
+
+
+def put_caches(one):
+    """Two caches that replicate each other, reachable from anywhere."""
+    members = []
+    for location in ("eastus", "westus2"):
+        properties = {"minimumTlsVersion": "1.2", "publicNetworkAccess": "Enabled"}
+        body = {"location": location, "sku": {"name": "Balanced_B5"}, "properties": properties}
+        one._put(cache(one, location), REDIS, body)
+        members.append(f"{cache(one, location)}/databases/default")
+        linked = {
+            "groupNickname": "shop",
+            "linkedDatabases": [{"id": member} for member in members],
+        }
+        properties = {
+            "port": 10000, "clientProtocol": "Encrypted", "clusteringPolicy": "EnterpriseCluster",
+            "accessKeysAuthentication": "Enabled", "geoReplication": linked,
+        }  # fmt: skip
+        one._put(members[-1], REDIS, {"properties": properties})
+    return members
+
+
+def test_cache_lives_on_in_the_other_region_and_is_joined_again(place, wait_for):
+    """A key set in the east is there in the west when the east is lost, and afterwards in both."""
+    put_cluster(place)
+    east, west = put_caches(place)
+    databases = redis.ManagedDatabases(place.arm, api_version=REDIS)
+
+    def run(id_, location, *words):
+        host = f"amr-{location}.{location}.redis.azure.net"
+        with client.Redis(
+            host=read_names(place)[host],
+            port=10000,
+            password=databases.get_keys(id_).secondary,
+            ssl=True,
+            ssl_ca_certs=str(lifecycle.folder(place.home) / "ca.pem"),
+            decode_responses=True,
+        ) as connection:
+            return connection.execute_command(*words)
+
+    run(east, "eastus", "SET", "basket", "full")
+    wait_for(lambda: run(west, "westus2", "GET", "basket") == "full", "the key in the west")
+    lifecycle.inject(place.home, {"kind": "data_loss", "location": "eastus"})
+    databases.unlink(west, [east], timeout=60)
+    run(west, "westus2", "SET", "basket", "fuller")
+    assert databases.list_links(west) == {west: "Linked"}
+
+    lifecycle.inject(place.home, {"kind": "data_restore", "location": "eastus"})
+    databases.join(east, "shop", [west], timeout=60)
+    assert run(east, "eastus", "GET", "basket") == "fuller"
+    assert set(databases.list_links(east).values()) == {"Linked"}
+    old = databases.get_keys(east)
+    assert databases.replace_key(east, "Primary", timeout=60).primary != old.primary

@@ -44,6 +44,8 @@ class Cache:
     def routes(self) -> list[Route]:
         managed: list[tuple[str, str, str, routing.Handler]] = [
             ("POST", f"{_DATABASE_PATH}/listKeys", "Databases_ListKeys", self.list_keys),
+            ("POST", f"{_DATABASE_PATH}/regenerateKey", "Databases_RegenerateKey",
+             self.regenerate_key),
             ("POST", f"{_DATABASE_PATH}/forceUnlink", "Databases_ForceUnlink", self.force_unlink),
             ("POST", f"{_DATABASE_PATH}/forceLinkToReplicationGroup",
              "Databases_ForceLinkToReplicationGroup", self.force_link),
@@ -229,6 +231,16 @@ class Cache:
             )
         first, second = properties["keys"]
         return Answer(200, {"primaryKey": first, "secondaryKey": second})
+
+    def regenerate_key(self, call: Call) -> Answer:
+        body = self._parts.store.get(call.resource, DATABASE)
+        index = cache_model.find_key_index(call.body)
+
+        def change(document: Json) -> None:
+            document["properties"]["keys"][index] = cache_model.make_keys()[index]
+
+        self._parts.store.update(call.resource, change)
+        return self._begin(call, call.resource, body, "regenerateKey")
 
     # Azure Cache for Redis Premium
 

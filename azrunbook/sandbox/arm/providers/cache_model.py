@@ -159,6 +159,18 @@ def make_keys() -> list[str]:
     return [secrets.token_urlsafe(33) for _ in range(2)]
 
 
+def find_key_index(sent: Json) -> int:
+    """Return which of the two keys is to be made anew.
+
+    Raises:
+        errors.ArmError: 400, neither.
+    """
+    kinds = ("Primary", "Secondary")
+    if sent.get("keyType") not in kinds:
+        raise _invalid("keyType", sent.get("keyType"), " or ".join(kinds))
+    return kinds.index(sent["keyType"])
+
+
 def without_keys(document: Json) -> Json:
     """Return a document as a client sees it."""
     properties = {key: value for key, value in document["properties"].items() if key != "keys"}

@@ -1,0 +1,137 @@
+"""Probe rows: visits that the application records in its database, and which of them are left.
+
+Asks the public endpoint, because the database is private. A visit counts as confirmed when the
+application answered 201 for it; after a failover each confirmed one is looked up again, and what is
+missing is what was lost. That is the recovery point as a user would measure it.
+"""
+
+import datetime as dt
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from azrunbook import errors
+
+_PATH = "/api/visits"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visit that was confirmed; ``at`` is when, by this machine's clock."""
+
+    id: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a failover cost.
+
+    ``seconds`` go from the last confirmed visit before the first lost one to the last confirmed
+    one: the recovery point. 0 when nothing is lost.
+    """
+
+    confirmed: int
+    lost: int
+    seconds: float
+
+
+def measure_loss(confirmed: Sequence[Visit], lost_ids: Sequence[str]) -> Loss:
+    """Judge what is missing; pure."""
+    visits = sorted(confirmed, key=lambda one: one.at)
+    lost = [index for index, one in enumerate(visits) if one.id in set(lost_ids)]
+    if not lost:
+        return Loss(len(visits), 0, 0.0)
+    kept = visits[max(lost[0] - 1, 0)]
+    return Loss(len(visits), len(lost), (visits[-1].at - kept.at).total_seconds())
+
+
+class Visits:
+    """The application's visits; a context manager.
+
+    Args:
+        url: of the application, without a path, with the public host name.
+        connect_to: ``address:port`` to connect to instead of what DNS says.
+        ca_bundle: PEM file of the trusted authorities; None: the system's.
+        timeout_seconds: for one request.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_to: str = "",
+        ca_bundle: Path | None = None,
+        timeout_seconds: float = 10,
+    ) -> None:
+        parts = urlsplit(url)
+        self._name = parts.netloc
+        self._client = httpx.Client(
+            base_url=parts._replace(netloc=connect_to or parts.netloc).geturl(),
+            headers={"Host": parts.netloc},
+            verify=ssl.create_default_context(cafile=ca_bundle and str(ca_bundle)),
+            timeout=timeout_seconds,
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._client.close()
+
+    def record(self) -> Visit | None:
+        """Record a visit; None when it was not confirmed, whatever became of it.
+
+        Raises:
+            StepError: the application has no visits: it was released without a database.
+        """
+        try:
+            answer = self._ask("POST", _PATH)
+        except httpx.HTTPError:
+            return None
+        if answer.status_code != HTTPStatus.CREATED:
+            return None
+        return Visit(str(answer.json()["visit"]), dt.datetime.now(tz=dt.UTC))
+
+    def list_lost(self, confirmed: Sequence[Visit]) -> list[str]:
+        """Look every confirmed visit up; the ids of those that are not there.
+
+        Raises:
+            StepError: one could not be looked up: nothing can be said yet.
+        """
+        return [one.id for one in confirmed if not self._is_there(one)]
+
+    def _is_there(self, visit: Visit) -> bool:
+        try:
+            answer = self._ask("GET", f"{_PATH}/{visit.id}")
+        except httpx.HTTPError as error:
+            raise errors.StepError(f"{self._name}: no answer ({error}). Ask again.") from error
+        is_told = answer.status_code == HTTPStatus.OK or _is_unknown(answer)
+        if not is_told:
+            raise errors.StepError(
+                f"{self._name} answers {answer.status_code} for visit {visit.id}; expected 200 or "
+                "404. Is the database promoted? Ask again when it is."
+            )
+        return answer.status_code == HTTPStatus.OK
+
+    def _ask(self, method: str, path: str) -> httpx.Response:
+        sni = {"sni_hostname": self._name.partition(":")[0]}
+        answer = self._client.request(method, path, extensions=sni)
+        if method == "POST" and _is_unknown(answer):
+            raise errors.StepError(
+                f"{self._name} has no {_PATH}: the application was released without a database. "
+                "Release it with data.secretName."
+            )
+        return answer
+
+
+def _is_unknown(answer: httpx.Response) -> bool:
+    """Whether the application says 404, and not something between it and us."""
+    return answer.status_code == HTTPStatus.NOT_FOUND and "x-app-version" in answer.headers
