@@ -277,3 +277,13 @@ def test_service_account_may_do_what_its_role_says(kube_api, api_client, core, n
     assert ask(kube_api, path, token) == 200
     core.delete_namespaced_service_account("robot", ns)
     assert ask(kube_api, path, token) == 401
+
+
+def test_scale_of_another_name_is_refused(api_client, ns):
+    """The body of an update says the name of the request."""
+    apps = client.AppsV1Api(api_client)
+    apps.create_namespaced_deployment(ns, deployment("d"))
+    scale = {"metadata": {"name": "e"}, "spec": {"replicas": 1}}
+    code, status = code_of(apps.replace_namespaced_deployment_scale, "d", ns, scale)
+    assert code == 400
+    assert "the name of the object (e) does not match" in status["message"]

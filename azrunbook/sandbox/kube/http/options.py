@@ -46,7 +46,8 @@ def refuse(kind: str, found: list[Cause]) -> None:
 
 
 def require_list(query: Query) -> None:
-    """Check the options of a list against each other; raises StatusError 422."""
+    """Check the options of a list against each other; raises StatusError 400 or 422."""
+    integer(query, "timeoutSeconds")
     name, match = "resourceVersionMatch", query.get("resourceVersionMatch", "")
     found = []
     if match and not query.get("resourceVersion"):

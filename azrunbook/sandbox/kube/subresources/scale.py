@@ -78,6 +78,7 @@ def update(
     if not isinstance(body, dict) or body.get("kind", "Scale") != "Scale":
         raise errors.bad_request("cannot convert the body to a Scale")
     metadata = body.get("metadata") or {}
+    updating.require_name({"metadata": metadata}, name)
     version = metadata.get("resourceVersion")
     if version and version != obj["metadata"]["resourceVersion"]:
         raise errors.conflict(resource.plural, resource.group, name)
