@@ -1,4 +1,4 @@
-"""Microsoft.Network/privateDnsZones: zones, links to networks, A records.
+"""Microsoft.Network/privateDnsZones: zones with their SOA, links to networks, A records.
 
 The slowest of the small services: writes answer 202 with both polling headers and no body. A zone
 with links cannot be deleted, and a network can be linked once to zones of one name.
@@ -23,7 +23,17 @@ STYLE = operations.PollingStyle(
     result=f"{_BASE}/privateDnsOperationResults/{{operationId}}",
     on_put=("status", "result"),
 )
+_SOA = f"{_BASE}/privateDnsZones/{{privateZoneName}}/SOA/{{relativeRecordSetName}}"
 _ZONE_NAME = r"([a-zA-Z0-9_]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9_])?\.)+[a-zA-Z0-9]+"
+_SOA_RECORD: Json = {
+    "email": "azureprivatedns-host.microsoft.com",
+    "host": "azureprivatedns.net",
+    "serialNumber": 1,
+    "refreshTime": 3600,
+    "retryTime": 300,
+    "expireTime": 2419200,
+    "minimumTtl": 10,
+}
 
 
 class PrivateDns:
@@ -47,11 +57,25 @@ class PrivateDns:
         table = [
             ("GET", str(STYLE.status), "PrivateZones_OperationStatus", polls.status_answer),
             ("GET", str(STYLE.result), "PrivateZones_OperationResult", polls.result_answer),
+            ("GET", _SOA, "RecordSets_GetSoa", self.get_soa),
         ]
         return [
             *(r for kind in kinds for r in collection.Collection(kind, self._parts).routes()),
             *(routing.Route(*row, API_VERSIONS) for row in table),
         ]
+
+    def get_soa(self, call: routing.Call) -> routing.Answer:
+        """The record that every zone has; azurerm reads it with its zone."""
+        zone = self._parts.store.get(call.resource.parent, ZONE)
+        properties = {
+            "fqdn": f"{zone['name']}.",
+            "ttl": 3600,
+            "isAutoRegistered": False,
+            "soaRecord": dict(_SOA_RECORD),
+        }
+        found = {"id": str(call.resource), "name": call.resource.name, "type": f"{ZONE}/SOA"}
+        etag = self._parts.store.etag(call.resource.parent)
+        return routing.Answer(200, {**found, "etag": etag, "properties": properties})
 
     def _check_zone(self, zone: paths.ResourceId) -> None:
         if links := self._parts.store.list_by_type(LINK, below=zone):

@@ -86,6 +86,8 @@ class Storage:
                   API_VERSIONS),
             Route("POST", f"{_ONE}/listKeys", "StorageAccounts_ListKeys", self.list_keys,
                   API_VERSIONS),
+            Route("GET", f"{_ONE}/fileServices/default", "FileServices_GetServiceProperties",
+                  self.get_file_service, API_VERSIONS),
             Route("GET", str(STYLE.result), "StorageAccounts_Operation",
                   self._parts.long_running.result_answer, API_VERSIONS),
         ]  # fmt: skip
@@ -104,6 +106,17 @@ class Storage:
             "them in azrunbook/sandbox/arm/providers/storage.py.",
             code="NotEmulated",
         )
+
+    def get_file_service(self, call: Call) -> Answer:
+        """What every account has; azurerm reads it with its account. No share can be made."""
+        self._parts.store.get(call.resource.parent, ACCOUNT)
+        properties = {
+            "cors": {"corsRules": []},
+            "protocolSettings": {"smb": {}},
+            "shareDeleteRetentionPolicy": {"enabled": True, "days": 7},
+        }
+        head = {"id": str(call.resource), "name": "default", "type": f"{ACCOUNT}/fileServices"}
+        return Answer(200, {**head, "properties": properties})
 
     def _complete(self, draft: Draft) -> Json:
         if not re.fullmatch(_NAME, draft.resource.name):
