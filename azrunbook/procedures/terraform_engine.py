@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azrunbook import connect, plan as plans, terraform
-from azrunbook.procedures import actions, placing
+from azrunbook.procedures import actions, credentials, placing
 
 GROUP = "terraform"
 _APPLY_SECONDS = 7200.0
@@ -19,9 +19,10 @@ _APPLY_SECONDS = 7200.0
 
 @dataclass(frozen=True)
 class Facts:
-    """What terraform read, as the plan that it made of it."""
+    """What terraform read, as the plan that it made of it; and who holds the credentials."""
 
     saved: terraform.SavedPlan
+    signing_in: credentials.Facts | None = None
 
     def _repr_html_(self) -> str:
         return f"<p>terraform asked Azure: {html.escape(self.saved.plan.summarize())}</p>"
@@ -38,15 +39,13 @@ def observe(clients: connect.Clients) -> Facts:
     module = clients.terraform
     module.init()
     module.validate()
-    return Facts(module.plan("Provision the estate", variables=_variables()))
+    saved = module.plan("Provision the estate", variables=_variables())
+    return Facts(saved, credentials.observe(clients))
 
 
 def plan(facts: Facts) -> plans.Plan:
-    """Terraform's plan with the one step that applies it; pure."""
+    """Terraform's plan with the one step that applies it, and the application's Secret; pure."""
     found = facts.saved.plan
-    if found.is_empty:
-        return found
-    created = [change.id for change in found.changes if change.action == "create"]
     others = [change.name for change in found.changes if change.action in {"update", "replace"}]
     notes = list(found.notes)
     if others:
@@ -54,15 +53,28 @@ def plan(facts: Facts) -> plans.Plan:
             f"an undo does not take back the changes of {', '.join(others)}: put the estate file "
             "back and run again"
         )
-    step = plans.Step(
-        name="terraform apply",
-        group=GROUP,
-        action="apply_terraform",
-        arguments=dataclasses.asdict(facts.saved.file),
-        undo=(plans.Undo("destroy_by_terraform", {"addresses": created}),) if created else (),
-        timeout_seconds=_APPLY_SECONDS,
+    return dataclasses.replace(
+        found,
+        changes=(*found.changes, *credentials.plan_changes(facts.signing_in)),
+        steps=(*_list_steps(facts.saved), *credentials.plan_steps(facts.signing_in)),
+        notes=tuple(notes),
     )
-    return dataclasses.replace(found, steps=(step,), notes=tuple(notes))
+
+
+def _list_steps(saved: terraform.SavedPlan) -> list[plans.Step]:
+    if saved.plan.is_empty:
+        return []
+    created = [change.id for change in saved.plan.changes if change.action == "create"]
+    return [
+        plans.Step(
+            name="terraform apply",
+            group=GROUP,
+            action="apply_terraform",
+            arguments=dataclasses.asdict(saved.file),
+            undo=(plans.Undo("destroy_by_terraform", {"addresses": created}),) if created else (),
+            timeout_seconds=_APPLY_SECONDS,
+        )
+    ]
 
 
 @actions.action("apply_terraform")
