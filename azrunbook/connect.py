@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         releases,
         terraform,
         traffic,
+        visits,
         workloads,
     )
 
@@ -304,6 +305,16 @@ class Clients:
             connect_to=self.connection.public_connect_to,
             ca_bundle=self.connection.ca_bundle,
             rate_per_second=rate_per_second,
+        )
+
+    def visits(self) -> "visits.Visits":
+        """The application's visits through the public endpoint; a context manager."""
+        from azrunbook import visits
+
+        return visits.Visits(
+            self.public_url,
+            connect_to=self.connection.public_connect_to,
+            ca_bundle=self.connection.ca_bundle,
         )
 
     def summary(self) -> Summary:

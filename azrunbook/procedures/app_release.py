@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from azrunbook import checks, connect, errors, estate, images, plan as plans
-from azrunbook.procedures import actions, drills, ingress_rollout, release_steps, runs
+from azrunbook.procedures import actions, credentials, drills, ingress_rollout, release_steps, runs
 
 _BUILD_TIMEOUT_SECONDS = 900
 _PROOF_SECONDS = 3.0
@@ -75,7 +75,8 @@ def list_specs(clients: connect.Clients, version: str) -> list[release_steps.Spe
             chart=folder,
             values=ingress_rollout.merge(
                 environment or {},
-                plan_values(app, clients.registry.login_server, region.location, version),
+                plan_values(app, clients.registry.login_server, region.location, version)
+                | {"data": {"secretName": credentials.find_name(clients.estate)}},
             ),
         )
         for role, region in clients.estate.regions.items()
@@ -109,6 +110,7 @@ def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
     return [
         *ingress_rollout.verify(clients),
         checks.look("registry", f"{clients.estate.registry.name} exists", find_registry),
+        *credentials.check_held(credentials.observe(clients)),
     ]
 
 

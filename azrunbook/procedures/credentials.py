@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azrunbook import connect, errors, estate, plan as plans, secrets
+from azrunbook import checks, connect, errors, estate, plan as plans, secrets
 from azrunbook.procedures import actions, placing
 from azrunbook.resources import model, postgres, redis
 
@@ -92,6 +92,27 @@ def name_of(declared: estate.Estate) -> str:
     return f"{declared.app.release}-data"
 
 
+def find_name(declared: estate.Estate) -> str:
+    """The Secret that a release refers to; empty where the estate has not both kinds of data."""
+    return name_of(declared) if declared.postgres and declared.redis else ""
+
+
+def check_held(facts: Facts | None) -> list[checks.CheckResult]:
+    """A release's pods cannot start in a cluster without the Secret."""
+    if facts is None:
+        return []
+    lacking = [facts.locations[role] for role, is_held in facts.held.items() if not is_held]
+    return [
+        checks.CheckResult(
+            name="credentials",
+            passed=not lacking,
+            criterion=f"the Secret {facts.name} is in every cluster",
+            found=f"not in {', '.join(lacking)}" if lacking else "in every cluster",
+            advice="azrunbook run 01_provision_estate",
+        )
+    ]
+
+
 def _find(clients: connect.Clients, role: str) -> dict[str, str] | None:
     declared = clients.estate
     held = clients.region(role).secrets.find(declared.app.namespace, name_of(declared))
@@ -155,7 +176,9 @@ def _set_password(clients: connect.Clients, progress: actions.Progress) -> str:
         # Leads to whichever server takes writes, also after a switchover.
         host = f"{settings.virtual_endpoint}.writer.postgres.database.azure.com"
     login = f"{settings.administrator}:{urllib.parse.quote(password, safe='')}"
-    return f"postgresql://{login}@{host}:{_PORT}/{settings.database}?sslmode=require"
+    # Encrypted alone is not enough: who answers must prove to be the server of this name.
+    verified = "sslmode=verify-full&sslrootcert=system"
+    return f"postgresql://{login}@{host}:{_PORT}/{settings.database}?{verified}"
 
 
 def _find_primary(clients: connect.Clients) -> Mapping[str, Any]:

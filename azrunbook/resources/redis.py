@@ -81,7 +81,8 @@ def _managed_database(
     properties: dict[str, Any] = {
         "clientProtocol": "Encrypted",
         "port": _PORT,
-        "clusteringPolicy": "OSSCluster",
+        # The application's client knows no shards; this policy puts a proxy in front of them.
+        "clusteringPolicy": "EnterpriseCluster",
         "evictionPolicy": "NoEviction",
         # The application signs in with a key.
         "accessKeysAuthentication": "Enabled",

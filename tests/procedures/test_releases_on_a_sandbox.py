@@ -82,6 +82,14 @@ def test_a_second_run_changes_nothing(estate, stem):
     assert (estate.list_revisions(), estate.list_revisions("traefik")) == before
 
 
+def test_a_released_application_records_visits_in_the_database(clients):
+    """Through Front Door: a confirmed visit is found again."""
+    with clients.visits() as probe:
+        visit = probe.record()
+        assert visit is not None
+        assert probe.list_lost([visit]) == []
+
+
 def test_another_version_is_planned_as_an_update_of_its_properties(estate):
     """The image is built and both releases change exactly where the version stands."""
     done = estate.perform("03_release_app", apply=False, version=NEXT)

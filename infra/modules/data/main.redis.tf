@@ -12,7 +12,7 @@ resource "azurerm_managed_redis" "this" {
 
   default_database {
     client_protocol   = "Encrypted"
-    clustering_policy = "OSSCluster"
+    clustering_policy = "EnterpriseCluster"
     eviction_policy   = "NoEviction"
     # The application signs in with a key.
     access_keys_authentication_enabled = true
