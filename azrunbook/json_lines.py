@@ -1,18 +1,19 @@
 """A binary that reports in lines of JSON, followed while it works and ended gracefully.
 
-Starts one process, in a process group of its own: a Ctrl-C in the terminal reaches only this
-process, which passes on one SIGINT and waits. Terraform ends what is under way upon the first and
-abandons it upon the second; it is killed only when it has not ended after the grace period.
+Terraform ends what is under way upon one SIGINT, and abandons it upon a second one or a SIGKILL.
+So it has a process group of its own, which neither a Ctrl-C in the terminal nor the end of a killed
+kernel reaches, and gets exactly one SIGINT: from this process, or, when this process is gone, from
+a guard that was waiting for that. What it says goes into a file without a name, because a pipe
+that nobody reads any more would kill it. It is killed only when it outlives the grace period.
 """
 
 import contextlib
 import datetime as dt
 import json
 import os
-import queue
 import signal
 import subprocess
-import threading
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,9 @@ from typing import Any
 from azrunbook import errors, secrets
 
 _GRACE_SECONDS = 300.0  # a provider ends its request to Azure before terraform ends
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
+# Ends at a line from the one who guards; at the end of its pipe (its death) it interrupts first.
+_GUARD = 'read -r _ || kill -s INT "$1"'
 
 
 class JsonLines:
@@ -36,21 +39,24 @@ class JsonLines:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.rest = ""
         self._command = tuple(command)
-        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when followed to the end
         try:
             self._process = subprocess.Popen(  # noqa: S603 - an argument list, never a shell line
                 command,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=self._said,
                 stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
                 process_group=0,
             )
         except OSError as error:
+            self._said.close()
             raise errors.CommandError(command, 127, "", str(error)) from error
-        threading.Thread(target=self._read, name="json lines", daemon=True).start()
+        self._guard = subprocess.Popen(  # noqa: S603 - a script of ours and a process id
+            ["/bin/sh", "-c", _GUARD, "sh", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            process_group=0,
+        )
 
     @contextlib.contextmanager
     def follow(self, timeout: float) -> Iterator[Iterator[dict[str, Any]]]:
@@ -66,6 +72,8 @@ class JsonLines:
             raise
         finally:
             self._process.wait()
+            self._guard.communicate(b"\n")
+            self._said.close()
 
     @property
     def returncode(self) -> int:
@@ -74,16 +82,30 @@ class JsonLines:
     def _list_lines(self, timeout: float) -> Iterator[dict[str, Any]]:
         deadline = time.monotonic() + timeout
         last = "it told nothing"
-        while True:
-            with contextlib.suppress(queue.Empty):
-                line = self._lines.get(timeout=_LOOK_SECONDS)
-                if line is None:
-                    return
-                said = self._parse(line)
+        for line in self._read():
+            if line:
+                said = self._parse(line.decode(errors="replace"))
                 last = str(said.get("@message") or last)
                 yield said
             if time.monotonic() > deadline:
                 raise self._say_late(timeout, last)
+
+    def _read(self) -> Iterator[bytes]:
+        """Whole lines as they come, and nothing now and then, until it has ended."""
+        place, part = 0, b""
+        while True:
+            has_ended = self._process.poll() is not None
+            new = os.pread(self._said.fileno(), os.fstat(self._said.fileno()).st_size, place)
+            place += len(new)
+            *lines, part = (part + new).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+            if has_ended and not new:
+                if part:
+                    yield part
+                return
+            yield b""
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LOOK_SECONDS)
 
     def _parse(self, line: str) -> dict[str, Any]:
         with contextlib.suppress(json.JSONDecodeError):
@@ -110,8 +132,3 @@ class JsonLines:
         except subprocess.TimeoutExpired:
             # What it started (terraform's providers) is in its group.
             os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _read(self) -> None:
-        for line in self._process.stdout or ():
-            self._lines.put(line)
-        self._lines.put(None)

@@ -8,8 +8,8 @@ workspace of its own, so that a sandbox's state is not Azure's.
 * Nothing secret is on a command line: the credential goes as the path of its file, values as
   ``TF_VAR_…``. A saved plan holds secrets in the clear: its folder is 0700, and it is deleted
   once it is applied.
-* A Ctrl-C, a deadline or a stopped run lets it end what is under way and keep its state
-  (:mod:`azrunbook.json_lines`).
+* A Ctrl-C, a deadline, a stopped run or the death of this process lets it end what is under way
+  and keep its state (:mod:`azrunbook.json_lines`); whoever comes next waits for the state's lock.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Tell = Callable[[str], None]
 _QUICK_SECONDS = 120.0
 _PLAN_SECONDS = 900.0
 _APPLY_SECONDS = 5400.0
-_LOCK = "-lock-timeout=120s"  # an earlier terraform of ours may still be ending
+_PATIENCE_SECONDS = 120.0  # an earlier terraform of ours may still be ending
 # What is worth telling a person of a stream of -json lines.
 _TOLD = frozenset(
     {"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"}
@@ -162,6 +162,7 @@ class Terraform:
         variables: Mapping[str, str] | None = None,
         destroy: bool = False,
         targets: Sequence[str] = (),
+        patience: float = _PATIENCE_SECONDS,
         timeout: float = _PLAN_SECONDS,
         progress: Tell | None = None,
     ) -> SavedPlan:
@@ -172,6 +173,7 @@ class Terraform:
             variables: input variables; passed by the environment, so they may be secret.
             destroy: plan the removal of all that the state holds.
             targets: addresses; only these and what depends on them or they on.
+            patience: seconds to wait for another terraform that works on this state.
             timeout: seconds.
             progress: told a sentence now and then.
 
@@ -180,7 +182,7 @@ class Terraform:
         """
         path = self._plans / f"{time.time_ns()}.tfplan"
         options = [*(["-destroy"] if destroy else []), *(f"-target={one}" for one in targets)]
-        command = ["plan", "-json", _LOCK, f"-out={path}", *options]
+        command = ["plan", "-json", _say_patience(patience), f"-out={path}", *options]
         failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
         if failed:
             raise errors.PlanError(
@@ -215,7 +217,7 @@ class Terraform:
                 f"{path} is not the plan that was shown: expected a file with SHA-256 "
                 f"{file.digest[:12]}. Nothing was changed; plan again."
             )
-        command = ("apply", "-json", _LOCK, str(path))
+        command = ("apply", "-json", _say_patience(_PATIENCE_SECONDS), str(path))
         failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
         if any(one.summary == "Saved plan is stale" for one in failed):
             raise errors.PlanError(
@@ -325,6 +327,10 @@ def _read_diagnostic(one: Mapping[str, Any]) -> _Diagnostic:
     place = one.get("range") or {}
     where = f"{place['filename']}:{place['start']['line']}" if place else one.get("address", "")
     return _Diagnostic(one["severity"] == "error", one["summary"], one.get("detail", ""), where)
+
+
+def _say_patience(seconds: float) -> str:
+    return f"-lock-timeout={seconds:.0f}s"
 
 
 def _join(found: Sequence[_Diagnostic]) -> str:

@@ -94,7 +94,7 @@ def apply_terraform(
 def destroy_by_terraform(
     clients: connect.Clients, progress: actions.Progress, *, addresses: Sequence[str]
 ) -> str:
-    """Destroy what an apply created, as far as it came."""
+    """Destroy what an apply created, as far as it came; waits for one that is still ending."""
     module = clients.terraform
     module.init()
     saved = module.plan(
@@ -102,6 +102,7 @@ def destroy_by_terraform(
         variables=_variables(),
         destroy=True,
         targets=addresses,
+        patience=progress.remaining_seconds / 2,
         timeout=progress.remaining_seconds,
         progress=progress,
     )

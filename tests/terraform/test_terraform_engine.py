@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from azrunbook import connection, errors, secrets, terraform
+from azrunbook import connection, errors, secrets, terraform, wait
 
 pytestmark = pytest.mark.needs_terraform
 
@@ -216,7 +217,7 @@ def test_each_workspace_has_its_own_state(make_module):
 
 SLOW = """
 resource "terraform_data" "slow" {
-  provisioner "local-exec" { command = "echo begun; touch begun; sleep 3; touch ended" }
+  provisioner "local-exec" { command = "touch begun && exec sleep 30" }
 }
 resource "terraform_data" "later" { depends_on = [terraform_data.slow] }
 """
@@ -250,24 +251,26 @@ def test_a_deadline_ends_terraform(make_module):
     assert module.plan("again").plan.changes
 
 
-def test_a_persons_ctrl_c_reaches_terraform_once(make_module, tmp_path, terraform_binary):
-    """SIGINT of the whole foreground group, as a terminal sends it: the state is kept."""
-    make_module(SLOW)
+APPLY = """
+import pathlib, sys
+from azrunbook import terraform
+folder, binary, data = map(pathlib.Path, sys.argv[1:])
+module = terraform.Terraform(folder, binary, data=data)
+saved = module.plan("Provision")
+try:
+    module.apply(saved.file, progress=lambda line: print(line, flush=True))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def run_until_creating(tmp_path, binary, end):
+    """Apply the module in a process and session of its own; ``end`` it in the middle."""
     script = tmp_path / "apply.py"
-    script.write_text(
-        "import pathlib, sys\n"
-        "from azrunbook import terraform\n"
-        "folder, binary, data = map(pathlib.Path, sys.argv[1:])\n"
-        "module = terraform.Terraform(folder, binary, data=data)\n"
-        "saved = module.plan('Provision')\n"
-        "try:\n"
-        "    module.apply(saved.file, progress=lambda line: print(line, flush=True))\n"
-        "except KeyboardInterrupt:\n"
-        "    print('interrupted', flush=True)\n"
-    )
-    paths = (tmp_path / "module", terraform_binary, tmp_path / "module-data")
+    script.write_text(APPLY)
+    paths = (tmp_path / "module", binary, tmp_path / "module-data")
     person = subprocess.Popen(
-        [os.sys.executable, str(script), *map(str, paths)],
+        [sys.executable, str(script), *map(str, paths)],
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     guard = threading.Timer(60, os.killpg, (person.pid, signal.SIGKILL))
@@ -275,14 +278,33 @@ def test_a_persons_ctrl_c_reaches_terraform_once(make_module, tmp_path, terrafor
     lines = []
     for line in person.stdout:
         lines.append(line.strip())
-        if "Creating" in line and lines.count("sent") == 0:
-            lines.append("sent")
-            os.killpg(person.pid, signal.SIGINT)
+        if "slow: Creating" in line:
+            wait.wait_until(
+                lambda: wait.Seen(None, (tmp_path / "module" / "begun").exists(), "not begun"),
+                what="the provisioner begins",
+                timeout=30,
+            )
+            os.killpg(person.pid, end)
     guard.cancel()
-    assert person.wait() == 0
-    assert lines[-1] == "interrupted"
-    assert (tmp_path / "module" / "terraform.tfstate").exists()
+    return person.wait(), lines
+
+
+def test_a_persons_ctrl_c_reaches_terraform_once(make_module, tmp_path, terraform_binary):
+    """SIGINT of the whole foreground group, as a terminal sends it: the state is kept."""
+    module = make_module(SLOW)
+    status, lines = run_until_creating(tmp_path, terraform_binary, signal.SIGINT)
+    assert (status, lines[-1]) == (0, "interrupted")
     assert not list((tmp_path / "module").rglob(".terraform.tfstate.lock.info"))
+    assert "replace" in actions(module.plan("again")).values()
+
+
+def test_terraform_outlives_a_kill_just_long_enough(make_module, tmp_path, terraform_binary):
+    """Kill -9 of all that a kernel's group holds: what was under way is in the state, not lost."""
+    module = make_module(SLOW)
+    status, _ = run_until_creating(tmp_path, terraform_binary, signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    again = {change.name: change.action for change in module.plan("again").plan.changes}
+    assert again == {"terraform_data.slow": "replace", "terraform_data.later": "create"}
 
 
 def test_a_sandbox_is_named_to_azurerm_without_its_secret():
