@@ -5,6 +5,7 @@ Premium: two caches with a link, which neither can be deleted with. Clients of a
 resource itself; other operations have URLs.
 """
 
+import asyncio
 from typing import Any
 
 from azrunbook.sandbox.arm import backends, collection, errors, operations, paths, routing, services
@@ -37,9 +38,11 @@ class Cache:
 
     def __init__(self, parts: services.Services) -> None:
         self._parts = parts
+        self._unlinked = asyncio.Event()
+        parts.store.subscribe(self._note_unlinking)
         parts.teardowns[DATABASE.lower()] = self._tear_down
         parts.teardowns[MANAGED.lower()] = self._tear_down_cluster
-        parts.teardowns[CACHE.lower()] = self._tear_down
+        parts.teardowns[CACHE.lower()] = self._tear_down_cache
 
     def routes(self) -> list[Route]:
         managed: list[tuple[str, str, str, routing.Handler]] = [
@@ -348,6 +351,17 @@ class Cache:
                     break
         if self._parts.backends.caches:
             await self._parts.backends.caches.delete(str(cache))
+
+    def _note_unlinking(self, kind: str, _: str, type_: str) -> None:
+        if kind == "delete" and type_ == LINK:
+            self._unlinked.set()
+
+    async def _tear_down_cache(self, cache: paths.ResourceId) -> None:
+        """A linked cache does not go, so its group stays in Deleting until it is unlinked."""
+        while self._links_of(cache):
+            self._unlinked.clear()
+            await self._unlinked.wait()
+        await self._tear_down(cache)
 
     async def _tear_down_cluster(self, cluster: paths.ResourceId) -> None:
         for database in self._parts.store.list_by_type(DATABASE, below=cluster):
