@@ -19,6 +19,7 @@ from azrunbook.resources import model, postgres, redis
 GROUP = "credentials"
 DATABASE_KEY, CACHE_KEY = "DATABASE_URL", "REDIS_URL"
 _PORT = 5432
+_DOMAIN = "postgres.database.azure.com"
 _STEP = "write the application's credentials"
 
 
@@ -52,9 +53,11 @@ def observe(clients: connect.Clients) -> Facts | None:
 
 def _holds(clients: connect.Clients, role: str) -> bool:
     try:
-        return _find(clients, role) is not None
+        held = _find(clients, role)
     except errors.AzrunbookError:
         return False
+    # The name changes when the virtual endpoint comes or goes, with the second region.
+    return held is not None and _database_host(clients.estate) in held.get(DATABASE_KEY, "")
 
 
 def plan_changes(facts: Facts | None) -> list[plans.Change]:
@@ -127,14 +130,14 @@ def write_credentials(clients: connect.Clients, progress: actions.Progress) -> s
     """Write the Secret into every cluster, with the password there is or a new one."""
     declared = clients.estate
     held = {str(role): _find(clients, role) for role in declared.regions}
-    known = next((one[DATABASE_KEY] for one in held.values() if one), None)
-    if known is None:
-        known = _set_password(clients, progress)
+    known = next((one[DATABASE_KEY] for one in held.values() if one), "")
+    password = urllib.parse.unquote(urllib.parse.urlsplit(known).password or "")
+    url = _database_url(declared, password or _set_password(clients, progress))
     for role, region in declared.regions.items():
-        values = {DATABASE_KEY: known, CACHE_KEY: _cache_url(clients, region)}
+        values = {DATABASE_KEY: url, CACHE_KEY: _cache_url(clients, region)}
         if held[role] != values:
             clients.region(role).secrets.write(declared.app.namespace, name_of(declared), values)
-    return "the password of before" if any(held.values()) else "a new password was set"
+    return "the password of before" if password else "a new password was set"
 
 
 @actions.action("delete_credentials")
@@ -153,9 +156,7 @@ def delete_credentials(
 
 
 def _set_password(clients: connect.Clients, progress: actions.Progress) -> str:
-    """Give the administrator a new password; returns the URL that holds it."""
-    declared = clients.estate
-    settings = _require(declared.postgres, "postgres")
+    """Give the administrator a new password."""
     server = _find_primary(clients)
     password = placing.make_password()
     poller = clients.arm.begin_patch(
@@ -171,13 +172,23 @@ def _set_password(clients: connect.Clients, progress: actions.Progress) -> str:
         timeout=progress.remaining_seconds,
         progress=progress,
     )
-    host = server["properties"]["fullyQualifiedDomainName"]
+    return password
+
+
+def _database_host(declared: estate.Estate) -> str:
+    """The virtual endpoint, which leads to whichever server takes writes; else the one server."""
+    settings = _require(declared.postgres, "postgres")
     if settings.replica and declared.secondary_enabled and settings.virtual_endpoint:
-        # Leads to whichever server takes writes, also after a switchover.
-        host = f"{settings.virtual_endpoint}.writer.postgres.database.azure.com"
+        return f"{settings.virtual_endpoint}.writer.{_DOMAIN}"
+    return f"{settings.name}-{declared.primary.location}.{_DOMAIN}"
+
+
+def _database_url(declared: estate.Estate, password: str) -> str:
+    settings = _require(declared.postgres, "postgres")
     login = f"{settings.administrator}:{urllib.parse.quote(password, safe='')}"
     # Encrypted alone is not enough: who answers must prove to be the server of this name.
     verified = "sslmode=verify-full&sslrootcert=system"
+    host = _database_host(declared)
     return f"postgresql://{login}@{host}:{_PORT}/{settings.database}?{verified}"
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from azrunbook import checks, connect, plan as plans, resources
 from azrunbook.procedures import actions
+from azrunbook.resources import model
 
+_LOCKS_API = "2020-05-01"
 _GROUP = "Microsoft.Resources/resourceGroups"
-_PROFILE = "Microsoft.Cdn/profiles"
+_FIRST = {model.PROFILE.lower(), model.CACHE_LINK.lower()}
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,17 @@ def observe(clients: connect.Clients) -> Facts:
         existing[group.id] = body
         for one in clients.arm.list(f"{group.id}/resources", group.api_version):
             existing[str(one["id"])] = one
+    for link in (one for one in declared if one.type == model.CACHE_LINK):
+        if body := clients.arm.find(link.id, link.api_version):
+            existing[link.id] = body
     return Facts(groups, existing, declared)
 
 
 def preflight(clients: connect.Clients, *, confirm: str, apply: bool) -> list[checks.CheckResult]:
     """The environment was named, and nothing undeclared would be lost."""
     environment = clients.estate.environment
-    undeclared = observe(clients).undeclared
+    facts = observe(clients)
+    undeclared, locks = facts.undeclared, _list_locks(clients, facts)
     results = [
         checks.CheckResult(
             name="only declared resources",
@@ -68,7 +74,14 @@ def preflight(clients: connect.Clients, *, confirm: str, apply: bool) -> list[ch
             criterion="the groups hold nothing that the estate file does not declare",
             found=", ".join(undeclared) or "nothing else",
             advice="move or delete it by hand first; this procedure deletes whole groups",
-        )
+        ),
+        checks.CheckResult(
+            name="locks",
+            passed=not locks,
+            criterion="nothing in the groups is locked",
+            found=", ".join(locks) or "no lock",
+            advice="ask whoever set it; az lock delete --ids ID",
+        ),
     ]
     if apply:
         results.append(
@@ -83,8 +96,20 @@ def preflight(clients: connect.Clients, *, confirm: str, apply: bool) -> list[ch
     return results
 
 
+def _list_locks(clients: connect.Clients, facts: Facts) -> list[str]:
+    return [
+        str(lock["id"])
+        for group in facts.groups
+        if group.id in facts.existing
+        for lock in clients.arm.list(f"{group.id}/providers/{model.LOCK}", _LOCKS_API)
+    ]
+
+
 def plan(facts: Facts) -> plans.Plan:
-    """Delete Front Door, then every group; pure."""
+    """Delete Front Door and links between caches, then every group; pure.
+
+    A linked cache cannot be deleted and keeps its group from going.
+    """
     by_id = {one.id.lower(): one for one in facts.declared}
     changes = tuple(
         plans.Change(
@@ -99,7 +124,7 @@ def plan(facts: Facts) -> plans.Plan:
     steps = [
         _delete(by_id[one.lower()], "front door")
         for one, body in facts.existing.items()
-        if str(body["type"]).lower() == _PROFILE.lower()
+        if str(body["type"]).lower() in _FIRST
     ]
     steps += [
         _delete(group, "resource groups") for group in facts.groups if group.id in facts.existing

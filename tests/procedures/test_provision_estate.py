@@ -254,6 +254,32 @@ def test_a_cluster_that_fails_half_way_leaves_the_rest_for_the_next_run(bare):
     assert not set(done.started) & {entry["step"] for entry in failed.list("step_done")}
 
 
+def test_a_disabled_region_is_removed_and_comes_back(bare):
+    """Everything of it goes, the group last, and what stays works; enabled again it is made."""
+    assert bare.perform(PROCEDURE).verdict == "passed"
+
+    def disable(content):
+        content["secondary_enabled"] = False
+
+    with bare.edited("infra/dv/estate.yaml", disable):
+        done = bare.perform(PROCEDURE)
+        assert done.verdict == "passed", done.error
+        # The credentials of the cluster that stays name the one server that is left.
+        assert done.actions["delete"] > 20
+        assert (done.actions["create"], done.actions.get("update", 0)) == (1, 0)
+        assert done.started[-1].startswith("delete Microsoft.Resources/resourceGroups ")
+        assert bare.perform(PROCEDURE).started == []
+        clients = bare.clients()
+        groups = clients.arm.list(f"/subscriptions/{clients.subscription_id}/resourcegroups",
+                                  "2025-04-01")  # fmt: skip
+        left = sorted(one["name"] for one in groups)
+        assert left == ["rg-aks-global", "rg-aks-primary-eastus"]
+        (held,) = read_credentials(clients)
+        host = "psql-aks-multiregion-dv-eastus.postgres.database.azure.com"
+        assert urllib.parse.urlsplit(held["DATABASE_URL"]).hostname == host
+    assert bare.perform(PROCEDURE).verdict == "passed"
+
+
 def test_a_state_that_is_not_succeeded_is_not_verified(clients):
     """While an operation runs on a cluster, the verification says which one is not there yet."""
     cluster = find_declared(clients, clients.estate.cluster.name)

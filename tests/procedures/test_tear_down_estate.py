@@ -60,6 +60,19 @@ def test_a_group_with_somebody_elses_resource_is_spared(estate, clients, foreign
     assert len(list_groups(clients)) == 3
 
 
+def test_a_locked_resource_keeps_everything(estate, clients):
+    """The refusal names the lock; nothing is deleted, also not what is not locked."""
+    lock = f"{list_groups(clients)[0].id}/providers/Microsoft.Authorization/locks/keep"
+    clients.put(lock, "2020-05-01", {"properties": {"level": "CanNotDelete"}})
+    try:
+        done = estate.perform(PROCEDURE, confirm="dv")
+    finally:
+        clients.delete(lock, "2020-05-01")
+    assert type(done.error).__name__ == "PreflightError"
+    assert lock in str(done.error)
+    assert done.started == []
+
+
 def list_ingress_pods(rehearsal):
     """Processes of pods that run Traefik, whoever is their parent."""
     sandbox = psutil.Process(rehearsal.status()["pid"])
