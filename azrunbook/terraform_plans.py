@@ -8,7 +8,7 @@ json-format, versions 1.x, the same in OpenTofu.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from azrunbook import plan
+from azrunbook import errors, plan
 
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after apply)"
@@ -28,7 +28,7 @@ def read_plan(shown: Mapping[str, Any], title: str, engine: str) -> plan.Plan:
     The plan's id of a resource is Azure's where it exists, and Terraform's address where not.
 
     Raises:
-        ValueError: an action that this version does not know; nothing may be applied then.
+        PlanError: an action that this version does not know; nothing may be applied then.
     """
     changes = tuple(
         _read_change(one)
@@ -73,9 +73,10 @@ def _read_change(one: Mapping[str, Any]) -> plan.Change:
     change = one["change"]
     actions = tuple(change["actions"])
     if actions not in _ACTIONS:
-        raise ValueError(
+        raise errors.PlanError(
             f"{one['address']}: unknown action {list(actions)}, expected one of "
-            f"{[list(known) for known in _ACTIONS]}. Apply nothing; use another Terraform version."
+            f"{[list(known) for known in _ACTIONS]}. Nothing was changed; use another version of "
+            "terraform."
         )
     known = {**(change.get("before") or {}), **(change.get("after") or {})}
     before = _mask(change.get("before"), change.get("before_sensitive"))
