@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from azrunbook.sandbox.data import errors, relay
+from azrunbook.sandbox.data import listener, relay
 
 PORT = 5432
 SUPERUSER = "azuresu"
@@ -33,42 +33,16 @@ class Logins:
     is_password_allowed: bool = True
 
 
-class PostgresFront:
-    """Listens at one address and passes sessions on to a server's socket."""
+class PostgresFront(listener.Listener):
+    """Passes sessions on to a server's socket; TLS begins when the client asks for it."""
 
     def __init__(
         self, address: str, context: ssl.SSLContext, connect: relay.Connect, logins: Logins
     ) -> None:
-        self.address = address
-        self._context = context
+        super().__init__(address, PORT, self._serve)
+        self._tls = context
         self._connect = connect
         self._logins = logins
-        self._connections = relay.Connections(self._serve)
-        self._listener: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            DataError: the port is in use.
-        """
-        try:
-            self._listener = await asyncio.start_server(
-                self._connections.accept, self.address, PORT
-            )
-        except OSError as error:
-            raise errors.DataError(
-                "ServerPortInUse",
-                f"a flexible server cannot listen on {self.address}:{PORT} ({error.strerror}); "
-                "end what listens there (ss -ltnp), then create it again",
-            ) from error
-
-    async def stop(self) -> None:
-        """Stop listening and cut every session."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.close()
-        await self._connections.drop()
 
     async def _serve(self, client: relay.Streams) -> None:
         reader, writer = client
@@ -81,7 +55,7 @@ class PostgresFront:
             await _refuse(writer, "28000", refused)
             return
         writer.write(b"S")
-        await writer.start_tls(self._context)
+        await writer.start_tls(self._tls)
         packet = await _read_startup(reader)
         if not await self._is_admitted(packet, client):
             return
