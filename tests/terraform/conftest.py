@@ -1,5 +1,6 @@
 """Root modules that need no provider from anywhere, and the binary that runs them."""
 
+import itertools
 import platform
 import shlex
 import sys
@@ -39,6 +40,8 @@ def make_module(tmp_path, terraform_binary):
     return make
 
 
+# Under whose name terraform and tofu look for a provider; nothing is asked there.
+REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
 VERSIONS = {"azurerm": "5.2.0", "helm": "3.1.2", "kubernetes": "3.1.0"}
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 PLATFORM = f"{platform.system()}_{_MACHINES[platform.machine()]}"
@@ -49,8 +52,8 @@ def stand_ins(tmp_path_factory):
     """The variables with which terraform finds stand-ins of the providers (stand_in.py)."""
     folder = tmp_path_factory.mktemp("mirror")
     here = Path(__file__).parent
-    for name, version in VERSIONS.items():
-        place = folder / f"registry.terraform.io/hashicorp/{name}/{version}/{PLATFORM.lower()}"
+    for host, (name, version) in itertools.product(REGISTRIES, VERSIONS.items()):
+        place = folder / f"{host}/hashicorp/{name}/{version}/{PLATFORM.lower()}"
         place.mkdir(parents=True)
         program = place / f"terraform-provider-{name}_v{version}"
         command = shlex.join(
