@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from azrunbook import binaries, connect, errors, secrets
-from azrunbook.resources import cluster, model, network
+from azrunbook.resources import model, network
 
 HEAVY = {"azure", "kubernetes", "pyhelm3", "pandas", "matplotlib", "httpx", "azrunbook.sandbox"}
 GROUP_VERSION = model.get_api_version(model.GROUP)
@@ -104,14 +104,10 @@ def test_a_put_keeps_what_others_decided_and_a_delete_may_be_repeated(clients, d
     assert clients.arm.find(group.id, GROUP_VERSION) is None
 
 
-def test_a_regions_credentials_stay_private(clients, dv, home, monkeypatch):
+@pytest.mark.usefixtures("provisioned")
+def test_a_regions_credentials_stay_private(clients, home, monkeypatch):
     """The kubeconfig is readable by its owner only, and its token is a known secret."""
     monkeypatch.setenv("AZRUNBOOK_HELM", str(binaries.install("helm", "4.3.1").path))
-    for kind in (network.list_groups, network.list_networks):
-        for one in kind(dv, clients.subscription_id):
-            clients.put(one.id, one.api_version, one.body)
-    (first, _) = cluster.list_clusters(dv, clients.subscription_id)
-    clients.put(first.id, first.api_version, first.body)
     region = clients.region("eastus")
     assert stat.S_IMODE(region.kubeconfig.stat().st_mode) == 0o600
     assert region.kubeconfig.is_relative_to(home)

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -145,27 +144,6 @@ class Shell:
     def power(self):
         """Power state of each cluster, by region."""
         return {one["location"]: one["power"] for one in self.status()["clusters"]}
-
-    def advance(self):
-        """Let the operations finish that a sandbox with manual timing has under way."""
-        lifecycle.inject(self.home, {"kind": "arm_advance"})
-
-    @contextmanager
-    def advancing(self):
-        """Let operations finish again and again, for as long as this lasts."""
-        ended = threading.Event()
-
-        def advance():
-            while not ended.wait(0.2):
-                self.advance()
-
-        worker = threading.Thread(target=advance)
-        worker.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            worker.join()
 
     def close(self):
         """End everything that is left; in a test that passes that is the sandbox."""

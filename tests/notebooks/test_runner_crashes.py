@@ -68,10 +68,10 @@ def test_what_the_kernel_started_ends_before_the_undo_begins(project):
 
 def test_the_deadline_of_the_run_leads_to_undo(project):
     """A run that takes too long is ended as if it had failed."""
-    process = start_until(project, "step_started", "seconds=50", "deadline=6", step="make b")
+    process = start_until(project, "step_started", "seconds=50", "deadline=15", step="make b")
     process.communicate(timeout=40)
     assert (process.returncode, project.result()["verdict"]) == (1, "undone")
-    assert "the deadline passed: 6 s" in project.result()["reasons"][0]
+    assert "the deadline passed: 15 s" in project.result()["reasons"][0]
 
 
 def test_the_deadline_of_a_step_leads_to_undo(project):

@@ -43,6 +43,6 @@ def test_names_of_close_events_do_not_cover_each_other():
     names = [(1001, "first of three"), (1001.5, "second"), (1008, "third")]
     marks = [availability.Mark(at, name) for at, name in names]
     axes = Figure().subplots()
-    plots._name_marks(axes, marks, 1000, seconds=10)
+    plots.name_marks(axes, marks, 1000, seconds=10)
     low, high, again = (one.xyann[1] for one in axes.texts)
     assert low == again < high
