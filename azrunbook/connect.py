@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         images,
         kube_secrets,
         nodes,
+        outputs,
         postgres,
         redis,
         releases,
@@ -193,6 +194,12 @@ class Clients:
             ca_bundle=self.connection.ca_bundle,
             polling_interval_seconds=self.connection.polling_interval_seconds,
         )
+
+    def read_outputs(self) -> "outputs.Outputs":
+        """Ask Azure for what the next layers need of the estate; see :mod:`azrunbook.outputs`."""
+        from azrunbook import outputs
+
+        return outputs.read(self.arm, self.estate, self.subscription_id)
 
     def _find_declared(self, name: str) -> resources.DesiredResource:
         declared = resources.desired_resources(self.estate, self.subscription_id)

@@ -11,6 +11,7 @@ The process of a runner and the kernel it started share one register through the
 
 import base64
 import functools
+import hashlib
 import html
 import json
 import logging
@@ -57,6 +58,39 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"(\w://[^\s/:@\"'<>]+):([^\s/@\"'<>]{3,})@"), rf"\1:{MASK}@"),
 )
+
+
+class Secret:
+    """A value that is known to be secret: registered, and shown by nobody by accident.
+
+    ``str``, ``repr`` and a JSON encoder's ``default=str`` give the mask; two are equal when their
+    values are.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = register(value)
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that hands it on."""
+        return self._value
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits that differ when the value does."""
+        return hashlib.sha256(self._value.encode()).hexdigest()[:12]
+
+    def __str__(self) -> str:
+        return MASK
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
 
 
 def register(secret: str) -> str:

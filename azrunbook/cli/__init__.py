@@ -22,6 +22,7 @@ app = typer.Typer(
 app.add_typer(estates.app, name="estate", help="The estate file.")
 app.add_typer(sandboxes.app, name="sandbox", help="A local Azure, in the background.")
 app.command("doctor")(doctor.doctor)
+app.command("outputs")(estates.outputs)
 app.command("plan")(running.plan)
 app.command("run")(running.run)
 app.command("undo")(running.undo)

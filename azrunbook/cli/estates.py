@@ -1,15 +1,24 @@
-"""``azrunbook estate``: show what the estate file declares."""
+"""``azrunbook estate`` and ``outputs``: what the estate file declares, what Azure made of it."""
 
 from typing import Annotated
 
 import typer
 
+from azrunbook import secrets
 from azrunbook.cli import completion, console
 
 app = typer.Typer(no_args_is_help=True)
 Environment = Annotated[
     str,
     typer.Option("--env", help="Environment.", autocompletion=completion.list_environments),
+]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        help="sandbox, azure, or the path of a connection file.",
+        autocompletion=completion.list_targets,
+    ),
 ]
 
 
@@ -65,3 +74,37 @@ def show(
             )
         ],
     )
+
+
+def outputs(
+    env: Environment = "dv",
+    target: Target = "sandbox",
+    show: Annotated[
+        str,
+        typer.Option(
+            "--show",
+            metavar="NAME",
+            help="Print this one alone and as it is: of a secret, the secret.",
+        ),
+    ] = "",
+    as_json: Annotated[bool, console.Json] = False,
+) -> None:
+    """Show hosts, ports and connection strings of a provisioned estate; secrets are hidden.
+
+    They are read from Azure each time and kept nowhere. Pipe what --show prints; a terminal and a
+    shell's history remember.
+
+    Example: azrunbook outputs --env dv --show primary.redis_url
+    """
+    from azrunbook import connect
+    from azrunbook.cli import batch
+
+    batch.check([], environment=env, target=target)
+    found = connect.connect(env, target).read_outputs()
+    if show:
+        value = found.get(show)
+        typer.echo(value.reveal() if isinstance(value, secrets.Secret) else value)
+    elif as_json:
+        console.print_json(found.as_dict())
+    else:
+        console.print_table(("output", "value"), list(found.as_dict().items()))

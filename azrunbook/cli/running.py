@@ -8,16 +8,8 @@ import typer
 
 from azrunbook import errors
 from azrunbook.cli import completion, console, sandboxes
-from azrunbook.cli.estates import Environment
+from azrunbook.cli.estates import Environment, Target
 
-Target = Annotated[
-    str,
-    typer.Option(
-        "--target",
-        help="sandbox, azure, or the path of a connection file.",
-        autocompletion=completion.list_targets,
-    ),
-]
 Reports = Annotated[Path | None, typer.Option("--reports", help="Folder of all reports.")]
 RunName = Annotated[
     str,

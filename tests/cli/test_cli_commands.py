@@ -13,7 +13,7 @@ from azrunbook.cli import completion
 from azrunbook.procedures import folders
 
 COMMANDS = [
-    ("doctor",), ("plan",), ("run",), ("undo",), ("verify",), ("estate", "show"),
+    ("doctor",), ("outputs",), ("plan",), ("run",), ("undo",), ("verify",), ("estate", "show"),
     ("sandbox", "up"), ("sandbox", "status"), ("sandbox", "kubeconfig"), ("sandbox", "logs"),
     ("sandbox", "down"), ("demo",),
 ]  # fmt: skip
