@@ -227,14 +227,14 @@ def _read_shared() -> None:
     shared = os.environ.get(SHARED_VARIABLE)
     if not shared:
         return
-    try:
-        with Path(shared).open("rb") as register_file:
-            register_file.seek(_shared_bytes_read)
-            content = register_file.read()
-    except FileNotFoundError:
-        return
-    whole = content[: content.rfind(b"\n") + 1]
-    with _lock:
+    with _lock:  # steps of a plan tell, and so scrub, on threads of their own
+        try:
+            with Path(shared).open("rb") as register_file:
+                register_file.seek(_shared_bytes_read)
+                content = register_file.read()
+        except FileNotFoundError:
+            return
+        whole = content[: content.rfind(b"\n") + 1]
         _shared_bytes_read += len(whole)
         for line in whole.splitlines():
             _needles.update(_list_forms(json.loads(line)))

@@ -265,16 +265,20 @@ def verify(clients: connect.Clients) -> list[checks.CheckResult]:
 
 
 def _check_nodes(clients: connect.Clients, role: estate.RegionName) -> checks.CheckResult:
-    wanted = sum(pool.count for pool in clients.estate.node_pools)
+    pools = clients.estate.node_pools
+    least = sum(pool.autoscale.min_count if pool.autoscale else pool.count for pool in pools)
+    most = sum(pool.autoscale.max_count if pool.autoscale else pool.count for pool in pools)
     name = f"nodes ready in {clients.estate.regions[role].location}"
-    criterion = f"{wanted} of {wanted} nodes ready"
+    # An autoscaled pool has as many as its autoscaler found right.
+    wanted = f"{least} nodes" if least == most else f"{least} to {most} nodes"
+    criterion = f"{wanted}, all ready"
 
     def count() -> checks.CheckResult:
         nodes = clients.region(role).workloads.list_nodes()
         ready = sum(node.is_ready for node in nodes)
         return checks.CheckResult(
             name=name,
-            passed=ready == wanted,
+            passed=ready == len(nodes) and least <= ready <= most,
             criterion=criterion,
             found=f"{ready} of {len(nodes)} ready",
             advice="kubectl describe nodes",

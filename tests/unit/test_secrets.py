@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import urllib.parse
+from concurrent import futures
 
 import pytest
 from hypothesis import given, strategies as st
@@ -135,3 +136,19 @@ def test_a_started_process_shares_its_secrets():
         os.close(descriptor)
         del os.environ[secrets.SHARED_VARIABLE]
     assert secrets.scrub("is of-the-kernel-1") == "is ***"
+
+
+def test_threads_that_scrub_at_once_read_the_shared_register_once(monkeypatch):
+    """Steps of a plan tell on threads of their own while another process registers."""
+    monkeypatch.setenv(secrets.SHARED_VARIABLE, "")  # taken back at the end
+    descriptor = secrets.share_register()
+    planted = [f"planted-{number}-{'x' * number}" for number in range(200)]
+    try:
+        with futures.ThreadPoolExecutor(8) as pool:
+            scrubbed = []
+            for one in planted:
+                os.write(descriptor, json.dumps(one).encode() + b"\n")
+                scrubbed += [pool.submit(secrets.scrub, f"it is {one}.") for _ in range(8)]
+            assert {one.result() for one in scrubbed} == {"it is ***."}
+    finally:
+        os.close(descriptor)
