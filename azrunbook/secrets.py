@@ -108,7 +108,6 @@ def register(secret: str) -> str:
         if secret in _needles:
             return secret
         _needles.update(_list_forms(secret))
-        _compile.cache_clear()
     if shared := os.environ.get(SHARED_VARIABLE):
         _share(shared, secret)
     return secret
@@ -117,7 +116,9 @@ def register(secret: str) -> str:
 def scrub(text: str) -> str:
     """Mask every registered secret in a text, and what looks like one."""
     _read_shared()
-    if needles := _compile():
+    with _lock:
+        needles = _compile(len(_needles))
+    if needles:
         text = needles.sub(MASK, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -208,7 +209,8 @@ def _list_forms(secret: str) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _compile() -> re.Pattern[str] | None:
+def _compile(_count: int) -> re.Pattern[str] | None:
+    """The pattern of so many needles; they only grow, so their number tells a stale one."""
     longest_first = sorted(_needles, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
@@ -238,5 +240,3 @@ def _read_shared() -> None:
         _shared_bytes_read += len(whole)
         for line in whole.splitlines():
             _needles.update(_list_forms(json.loads(line)))
-        if whole:
-            _compile.cache_clear()
