@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         front_door,
         images,
         kube_secrets,
+        live_objects,
         nodes,
         outputs,
         postgres,
@@ -80,6 +81,7 @@ class RegionClients:
     workloads: "workloads.Workloads"
     nodes: "nodes.Nodes"
     secrets: "kube_secrets.Secrets"
+    objects: "live_objects.LiveObjects"
 
 
 class Clients:
@@ -213,7 +215,7 @@ class Clients:
         """
         name, declared = self.estate.get_region(role)
         if name not in self._regions:
-            from azrunbook import kube_api, kube_secrets, nodes, releases, workloads
+            from azrunbook import kube_api, kube_secrets, live_objects, nodes, releases, workloads
 
             text = self.clusters.get_credentials(declared.resource_group, self.estate.cluster.name)
             path = self._keep_kubeconfig(name, text)
@@ -225,6 +227,7 @@ class Clients:
                 workloads=workloads.Workloads(api),
                 nodes=nodes.Nodes(api),
                 secrets=kube_secrets.Secrets(api),
+                objects=live_objects.LiveObjects(api),
             )
         return self._regions[name]
 

@@ -40,13 +40,14 @@ class Release:
 
 @dataclass(frozen=True)
 class Revision:
-    """One entry of a release's history."""
+    """One entry of a release's history; ``updated_at`` is when Helm wrote it (RFC 3339)."""
 
     number: int
     status: str
     chart: str
     app_version: str
     description: str
+    updated_at: str = ""
 
 
 class Releases:
@@ -96,6 +97,7 @@ class Releases:
                 chart=one["chart"],
                 app_version=one.get("app_version", ""),
                 description=one.get("description", ""),
+                updated_at=one.get("updated", ""),
             )
             for one in found
         )
@@ -109,6 +111,14 @@ class Releases:
         return self._run(
             f"values of {name}", lambda: self._command.get_values(name, namespace=namespace)
         )
+
+    def list_objects(self, name: str, namespace: str) -> tuple[manifests.Object, ...]:
+        """List the objects that a release says there are, as Helm rendered them; hooks are not.
+
+        Raises:
+            CommandError: no such release.
+        """
+        return tuple(manifests.read(self._read_manifest(name, namespace)))
 
     def preview(
         self, name: str, namespace: str, chart: Path, values: Mapping[str, Any]
@@ -127,9 +137,7 @@ class Releases:
             before: list[manifests.Object] = []
             after = manifests.read(self._render_new(name, namespace, chart, values))
         else:
-            before = manifests.read(
-                self._helm_run("get", "manifest", name, "--namespace", namespace)
-            )
+            before = manifests.read(self._read_manifest(name, namespace))
             after = manifests.read(self._render_upgrade(name, namespace, chart, values))
         return manifests.compare(before, after, namespace=namespace)
 
@@ -255,6 +263,9 @@ class Releases:
         if found is None:
             raise errors.NotFoundError(f"no release {name} in {namespace}: somebody removed it")
         return found
+
+    def _read_manifest(self, name: str, namespace: str) -> str:
+        return self._helm_run("get", "manifest", name, "--namespace", namespace)
 
     def _render_new(self, name: str, namespace: str, chart: Path, values: Mapping[str, Any]) -> str:
         return self._helm_run(

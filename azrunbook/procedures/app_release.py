@@ -6,6 +6,7 @@ response says which region and release served it.
 """
 
 import html
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,10 @@ class Facts:
         )
 
 
-def observe(clients: connect.Clients, *, version: str = "") -> Facts:
-    """Look for the image in the registry and for the release in every region."""
+def observe(
+    clients: connect.Clients, *, version: str = "", roles: Collection[str] | None = None
+) -> Facts:
+    """Look for the image in the registry and for the release in every region, or in some."""
     version = version or clients.estate.app.version
     source = images.digest_context(clients.project / "app")
     found = clients.registry.find_build(_list_names(clients, version, source))
@@ -52,7 +55,12 @@ def observe(clients: connect.Clients, *, version: str = "") -> Facts:
         image=f"{clients.registry.login_server}/{clients.estate.app.image}:{version}",
         source=source,
         is_built=found is not None,
-        releases=release_steps.Facts(release_steps.observe(clients, list_specs(clients, version))),
+        releases=release_steps.Facts(
+            release_steps.observe(
+                clients,
+                [one for one in list_specs(clients, version) if roles is None or one.role in roles],
+            )
+        ),
     )
 
 
@@ -168,10 +176,11 @@ def release_app(
     *,
     role: estate.RegionName,
     version: str,
+    takes_over: bool = False,
 ) -> str:
-    """Install or upgrade the application of one region."""
+    """Install or upgrade the application of one region; see :func:`release_steps.release`."""
     spec = next(one for one in list_specs(clients, version) if one.role == role)
-    return release_steps.release(clients, progress, spec)
+    return release_steps.release(clients, progress, spec, takes_over=takes_over)
 
 
 def ask_public_endpoint(

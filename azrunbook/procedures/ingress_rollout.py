@@ -96,11 +96,15 @@ def plan(facts: Facts) -> plans.Plan:
 
 @actions.action("release_ingress")
 def release_ingress(
-    clients: connect.Clients, progress: actions.Progress, *, role: estate.RegionName
+    clients: connect.Clients,
+    progress: actions.Progress,
+    *,
+    role: estate.RegionName,
+    takes_over: bool = False,
 ) -> str:
-    """Install or upgrade the ingress of one region."""
+    """Install or upgrade the ingress of one region; see :func:`release_steps.release`."""
     spec = next(one for one in list_specs(clients) if one.role == role)
-    return release_steps.release(clients, progress, spec)
+    return release_steps.release(clients, progress, spec, takes_over=takes_over)
 
 
 def verify(clients: connect.Clients) -> list[checks.CheckResult]:

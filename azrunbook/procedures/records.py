@@ -93,8 +93,11 @@ def _judge_dry_run(entries: Sequence[journal.Entry]) -> Judgement:
         return Judgement("failed", ("a step ran although apply was False",))
     if not any(entry.kind == "plan" for entry in entries):
         return Judgement("failed", ("no plan was shown",))
-    if not list_checks(entries):
+    checks = list_checks(entries)
+    if not checks:
         return Judgement("failed", ("nothing was checked",))
+    if any(entry.data["phase"] == "verify" and entry.data["required"] for entry in checks):
+        return Judgement("passed")  # an audit: the goal was required and met, nothing was changed
     return Judgement("planned")
 
 

@@ -135,6 +135,16 @@ class Run:
         """
         return self._check("verify", results, errors.VerifyError, required=self._apply)
 
+    def audit(self, results: Iterable[checks.CheckResult]) -> checks.CheckTable:
+        """Record whether the goal is met already; that is the verdict, of a dry run too.
+
+        Raises nothing for a goal that is not met: an audit that finds something has worked, and
+        what it has healed shall not be undone because of what it could not heal.
+        """
+        table = checks.CheckTable(results)
+        self._record("verify", table, required=True)
+        return table
+
     def observe(self, name: str, table: _T) -> _T:
         """Record a table of what was seen; returns it, for the cell to display.
 
@@ -163,6 +173,10 @@ class Run:
             self._lock = None
         return Result(judgement, self.folder)
 
+    def _record(self, phase: str, table: checks.CheckTable, *, required: bool) -> None:
+        for result in table:
+            self._log.append("check", phase=phase, required=required, **result.as_dict())
+
     def _check(
         self,
         phase: str,
@@ -172,8 +186,7 @@ class Run:
         required: bool,
     ) -> checks.CheckTable:
         table = checks.CheckTable(results)
-        for result in table:
-            self._log.append("check", phase=phase, required=required, **result.as_dict())
+        self._record(phase, table, required=required)
         if required and not table.passed:
             _display(table)  # the exception replaces what the cell would have shown
             checks.require(table, error)

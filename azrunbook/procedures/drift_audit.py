@@ -1,0 +1,267 @@
+"""Procedure 08: find what is not as declared, in all layers, say who did it, and heal it.
+
+The verdict is that of ``terraform plan -detailed-exitcode``: *passed* only when nothing has drifted
+(any more), in a dry run as well. Healing puts, releases and uncordons; it deletes nothing: what
+nobody declares may be somebody else's, so it is told and stays drift until a person decides.
+A region that is stopped cannot be looked into, and what was not looked at is no evidence: the
+audit says that it is failed over and does not pass.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from azrunbook import checks, connect, estate, plan as plans, resources
+from azrunbook.procedures import (
+    actions,
+    app_release,
+    drift_facts,
+    drift_findings,
+    provision,
+    release_steps,
+)
+from azrunbook.resources import model
+
+AZURE, NODES, RELEASES = "azure", "nodes", "releases"
+_QUICK_SECONDS = 60
+_ADVICE = "azrunbook run 08_audit_drift -p apply=true; what nobody declares, by hand"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen, and what of it is not as declared."""
+
+    layers: drift_facts.Layers
+
+    @property
+    def findings(self) -> drift_findings.Findings:
+        return drift_findings.list_all(self.layers)
+
+
+def observe(clients: connect.Clients) -> Facts:
+    """Look at every layer."""
+    return Facts(drift_facts.observe(clients))
+
+
+def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
+    """Azure answers and the environment has been provisioned."""
+    groups = [one for one in _list_groups(clients) if clients.arm.find(one.id, one.api_version)]
+    return [
+        checks.CheckResult(
+            name="something to audit",
+            passed=bool(groups),
+            criterion="at least one of the environment's resource groups exists",
+            found=", ".join(one.name for one in groups) or "none",
+            advice="azrunbook run 01_provision_estate -p apply=true",
+        )
+    ]
+
+
+def _list_groups(clients: connect.Clients) -> list[resources.DesiredResource]:
+    desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    return [one for one in desired if one.type == model.GROUP]
+
+
+def plan(facts: Facts) -> plans.Plan:
+    """The steps of the procedures that heal what drifted; pure."""
+    layers = facts.layers
+    azure = provision.plan(layers.azure)
+    drifted = [
+        change
+        for change in azure.changes
+        if change.action not in {"no_change", "delete"}
+        and not drift_findings.is_left_on_purpose(change, layers)
+    ]
+    return plans.Plan(
+        title="Heal what drifted",
+        changes=(*drifted, *_list_changes(layers)),
+        steps=(
+            *_list_azure_steps(azure, drifted, layers),
+            *_list_node_steps(layers),
+            *_list_release_steps(layers),
+        ),
+        notes=(*azure.notes, *_list_notes(layers)),
+    )
+
+
+def _list_azure_steps(
+    azure: plans.Plan, drifted: Iterable[plans.Change], layers: drift_facts.Layers
+) -> list[plans.Step]:
+    """Provisioning's own steps as one group, each after those of the groups before its own."""
+    kept = {change.id for change in drifted} - _list_unreachable(layers)
+    steps = [
+        one
+        for one in azure.steps
+        if one.action == "put_resource" and one.arguments["resource_id"] in kept
+    ]
+    order = list(provision.GROUPS)
+    return [
+        dataclasses.replace(
+            one,
+            group=AZURE,
+            after=(
+                *one.after,
+                *(
+                    other.name
+                    for other in steps
+                    if order.index(other.group) < order.index(one.group)
+                ),
+            ),
+        )
+        for one in steps
+    ]
+
+
+def _list_unreachable(layers: drift_facts.Layers) -> set[str]:
+    """Ids of the clusters that are stopped: Azure refuses to change them."""
+    stopped = {one.location for one in layers.regions if one.state == "stopped"}
+    return {
+        one.id
+        for one in layers.azure.desired
+        if one.region in stopped and one.type in {model.CLUSTER, model.MAINTENANCE}
+    }
+
+
+def _list_changes(layers: drift_facts.Layers) -> list[plans.Change]:
+    changes: list[plans.Change] = []
+    for one in layers.releases:
+        if not one.is_drifted:
+            continue
+        location = one.fact.spec.location
+        changes += release_steps.list_changes((_force(one),))
+        changes += [_describe(found, location) for found in one.objects]
+    if layers.image and not layers.image.is_built:
+        changes.append(plans.Change("create", "container image", layers.image.image, model.GLOBAL))
+    locations = {one.role: one.location for one in layers.regions}
+    return changes + [
+        plans.Change(
+            "update",
+            "Node",
+            node.name,
+            locations[role],
+            properties=(plans.PropertyChange("spec.unschedulable", True, None),),
+        )
+        for role, nodes in layers.nodes.items()
+        for node in nodes
+        if node.is_cordoned
+    ]
+
+
+def _describe(found: drift_facts.ObjectFact, location: str) -> plans.Change:
+    return plans.Change(
+        action="create" if found.is_missing else "update",
+        type=found.kind,
+        name=found.name,
+        region=location,
+        properties=tuple(
+            plans.PropertyChange(one.path, one.actual, one.declared) for one in found.differences
+        ),
+    )
+
+
+def _list_node_steps(layers: drift_facts.Layers) -> list[plans.Step]:
+    locations = {one.role: one.location for one in layers.regions}
+    return [
+        plans.Step(
+            name=f"uncordon {node.name} in {locations[role]}",
+            group=NODES,
+            action="uncordon_node",
+            arguments={"role": role, "node": node.name},
+            undo=(plans.Undo("cordon_node", {"role": role, "node": node.name}),),
+            timeout_seconds=_QUICK_SECONDS,
+        )
+        for role, nodes in layers.nodes.items()
+        for node in nodes
+        if node.is_cordoned
+    ]
+
+
+def _list_release_steps(layers: drift_facts.Layers) -> list[plans.Step]:
+    """Release again over what others changed; the app after its image and its region's ingress.
+
+    The way back is the release's revision, not what others had done past Helm.
+    """
+    drifted = [one for one in layers.releases if one.is_drifted]
+    ingress = release_steps.list_steps(
+        tuple(_force(one) for one in drifted if one.part == "ingress"), action="release_ingress"
+    )
+    steps = [_take_over(one) for one in ingress]
+    if layers.image is None:
+        return steps
+    forced = tuple(_force(one) for one in drifted if one.part == "app")
+    whole = dataclasses.replace(layers.image, releases=release_steps.Facts(forced))
+    for one in app_release.plan(whole).steps:
+        is_build = one.action == "build_image"
+        before = [
+            other.name
+            for other in steps
+            if not is_build
+            and (other.action == "build_image" or other.arguments["role"] == one.arguments["role"])
+        ]
+        healed = dataclasses.replace(one, group=RELEASES) if is_build else _take_over(one)
+        steps.append(dataclasses.replace(healed, after=tuple(before)))
+    return steps
+
+
+def _force(one: drift_facts.ReleaseFact) -> release_steps.Fact:
+    """A release whose objects drifted has to be released again, though Helm sees no change."""
+    if one.objects and one.fact.action == "no_change":
+        return dataclasses.replace(one.fact, action="update")
+    return one.fact
+
+
+def _take_over(step: plans.Step) -> plans.Step:
+    return dataclasses.replace(
+        step, group=RELEASES, arguments={**step.arguments, "takes_over": True}
+    )
+
+
+def _list_notes(layers: drift_facts.Layers) -> list[str]:
+    notes = [
+        f"{one.location}: {one.words}. It was not looked into and nothing of it is healed; "
+        f"azrunbook run 07_fail_back_region brings it back."
+        for one in layers.regions
+        if one.state == "stopped"
+    ]
+    if layers.undeclared:
+        names = ", ".join(str(body["name"]) for body in layers.undeclared.values())
+        notes.append(f"nobody declares {names}; it may be somebody else's and is not deleted.")
+    return notes
+
+
+def verify(clients: connect.Clients) -> list[checks.CheckResult]:
+    """Every region was looked into, and no layer has drifted."""
+    facts = observe(clients)
+    unseen = [one for one in facts.layers.regions if one.state != "running"]
+    looked = checks.CheckResult(
+        name="every region looked into",
+        passed=not unseen,
+        criterion="the clusters of all regions run and answer",
+        found="; ".join(f"{one.location}: {one.words}" for one in unseen) or "all of them",
+        advice="azrunbook run 07_fail_back_region, then audit again",
+    )
+    return [looked, *(_check(facts.findings, layer) for layer in drift_findings.LAYERS)]
+
+
+def _check(findings: drift_findings.Findings, layer: drift_findings.Layer) -> checks.CheckResult:
+    drift = findings.list_drift(layer)
+    return checks.CheckResult(
+        name=f"{layer} as declared",
+        passed=not drift,
+        criterion="nothing drifted",
+        found="; ".join(map(str, drift)) or "nothing drifted",
+        advice=_ADVICE,
+    )
+
+
+@actions.action("cordon_node")
+def cordon_node(
+    clients: connect.Clients,
+    _progress: actions.Progress,
+    *,
+    role: estate.RegionName,
+    node: str,
+) -> str:
+    """Keep pods off the node again."""
+    clients.region(role).nodes.cordon(node)
+    return f"{node} takes no pods"

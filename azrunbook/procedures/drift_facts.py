@@ -1,0 +1,187 @@
+"""What a drift audit looks at, layer by layer: Azure, releases, their objects, nodes.
+
+Reading only. What a stopped cluster holds cannot be asked for, so each region says first whether it
+can be looked into; its releases and nodes are then left out, not taken for missing.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from azrunbook import connect, errors, estate, live_drift, releases
+from azrunbook.procedures import app_release, ingress_rollout, provision, release_steps, tear_down
+from azrunbook.resources import model
+
+Part = Literal["ingress", "app"]
+State = Literal["running", "stopped", "absent", "silent"]
+_WORDS: Mapping[State, str] = {
+    "running": "running",
+    "stopped": "stopped, as a failover leaves it",
+    "absent": "the cluster does not exist",
+    "silent": "the cluster does not answer",
+}
+
+
+@dataclass(frozen=True)
+class RegionState:
+    """Whether one region's cluster can be looked into; ``silent``: it runs and does not answer."""
+
+    role: estate.RegionName
+    location: str
+    cluster: str
+    state: State
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self.state]
+
+
+@dataclass(frozen=True)
+class ObjectFact:
+    """One object of a release that is not as its manifest says; it is gone when ``is_missing``."""
+
+    kind: str
+    name: str
+    is_missing: bool
+    differences: tuple[live_drift.Difference, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReleaseFact:
+    """One region's release against its chart, and its objects against its manifest.
+
+    Attributes:
+        part: ``ingress`` or ``app``.
+        newest: the last entry of its history; None when it is not installed.
+    """
+
+    part: Part
+    fact: release_steps.Fact
+    newest: releases.Revision | None = None
+    objects: tuple[ObjectFact, ...] = ()
+
+    @property
+    def is_drifted(self) -> bool:
+        return self.fact.action != "no_change" or bool(self.objects)
+
+
+@dataclass(frozen=True)
+class NodeFact:
+    """One node: its pool, whether it is cordoned, and who cordoned it."""
+
+    name: str
+    pool: str
+    is_cordoned: bool
+    author: live_drift.Author | None
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Everything an audit has seen.
+
+    Attributes:
+        azure: every declared resource and what Azure has of it.
+        undeclared: what stands in the estate's groups and nobody declares, by id.
+        image: the app's image; None when there is no registry to ask.
+        nodes: of each region that could be asked.
+    """
+
+    azure: provision.Facts
+    undeclared: Mapping[str, Mapping[str, Any]]
+    regions: tuple[RegionState, ...]
+    releases: tuple[ReleaseFact, ...] = ()
+    image: app_release.Facts | None = None
+    nodes: Mapping[estate.RegionName, tuple[NodeFact, ...]] = field(default_factory=dict)
+
+
+def observe(clients: connect.Clients) -> Layers:
+    """Look at all layers; a region that does not answer is a fact, not an error."""
+    azure = provision.observe(clients)
+    found = tear_down.observe(clients)
+    regions = tuple(clients.for_each(lambda role: _look(clients, role, azure), _roles(clients)))
+    running = [one.role for one in regions if one.state == "running"]
+    image = _observe_app(clients, azure, running)
+    specs = [one for one in ingress_rollout.list_specs(clients) if one.role in running]
+    helm: list[tuple[Part, release_steps.Fact]] = [
+        *(("ingress", fact) for fact in release_steps.observe(clients, specs)),
+        *(("app", fact) for fact in (image.releases.regions if image else ())),
+    ]
+    return Layers(
+        azure=azure,
+        undeclared={id_: found.existing[id_] for id_ in found.undeclared},
+        regions=regions,
+        releases=tuple(clients.for_each(lambda one: _observe_release(clients, *one), helm)),
+        image=image,
+        nodes={role: _list_nodes(clients, role) for role in running},
+    )
+
+
+def _roles(clients: connect.Clients) -> list[estate.RegionName]:
+    return list(clients.estate.regions)
+
+
+def _look(clients: connect.Clients, role: estate.RegionName, azure: provision.Facts) -> RegionState:
+    location = clients.estate.regions[role].location
+    declared = next(
+        one for one in azure.desired if one.type == model.CLUSTER and one.region == location
+    )
+    return RegionState(
+        role, location, declared.name, _find_state(clients, role, azure.actual[declared.id])
+    )
+
+
+def _find_state(
+    clients: connect.Clients, role: estate.RegionName, body: Mapping[str, Any] | None
+) -> State:
+    if body is None:
+        return "absent"
+    if (body["properties"].get("powerState") or {}).get("code") == "Stopped":
+        return "stopped"
+    try:
+        clients.region(role).workloads.get_version()
+    except errors.ConnectError:
+        return "silent"
+    return "running"
+
+
+def _observe_app(
+    clients: connect.Clients, azure: provision.Facts, roles: Collection[str]
+) -> app_release.Facts | None:
+    registry = next(one for one in azure.desired if one.type == model.REGISTRY)
+    if azure.actual[registry.id] is None:
+        return None
+    return app_release.observe(clients, roles=roles)
+
+
+def _observe_release(clients: connect.Clients, part: Part, fact: release_steps.Fact) -> ReleaseFact:
+    """The objects of a release that is not deployed are nobody's word, and not compared."""
+    if fact.current is None:
+        return ReleaseFact(part, fact)
+    spec, region = fact.spec, clients.region(fact.spec.role)
+    newest = region.releases.list_revisions(spec.name, spec.namespace)[-1]
+    if fact.current.status != "deployed":
+        return ReleaseFact(part, fact, newest)
+    found = []
+    for declared in region.releases.list_objects(spec.name, spec.namespace):
+        live = region.objects.find(declared, spec.namespace)
+        differences = live_drift.compare(declared, live) if live else ()
+        if live is None or differences:
+            metadata = declared["metadata"]
+            name = f"{metadata.get('namespace') or spec.namespace}/{metadata['name']}"
+            found.append(ObjectFact(str(declared["kind"]), name, live is None, differences))
+    return ReleaseFact(part, fact, newest, tuple(found))
+
+
+def _list_nodes(clients: connect.Clients, role: estate.RegionName) -> tuple[NodeFact, ...]:
+    bodies = clients.region(role).nodes.take_snapshot().nodes
+    pools = {one.name: one.pool for one in clients.region(role).workloads.list_nodes()}
+    return tuple(
+        NodeFact(
+            name=name,
+            pool=pools.get(name, ""),
+            is_cordoned=bool(body["spec"].get("unschedulable")),
+            author=live_drift.find_author(body, ("spec", "unschedulable")),
+        )
+        for body in bodies
+        for name in [str(body["metadata"]["name"])]
+    )
