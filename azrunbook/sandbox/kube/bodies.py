@@ -161,8 +161,22 @@ def parse_yaml(text: bytes) -> Any:
         _require_bounded(text)
         value = yaml.load(text, Loader=YamlLoader)  # noqa: S506 - a safe loader
         return _as_json(value)
+    except (yaml.scanner.ScannerError, yaml.parser.ParserError) as error:
+        raise errors.bad_request(f"{YAML_ERROR}yaml: {_located(error)}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise errors.bad_request(f"error decoding YAML: {error}") from None
+
+
+YAML_ERROR = "error decoding YAML: error converting YAML to JSON: "
+
+
+def _located(error: yaml.MarkedYAMLError) -> str:
+    """A syntax error with its line as Go's parser counts: one less where grammar is broken."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line if mark is not None else 0
+    if line and isinstance(error, yaml.scanner.ScannerError):
+        line += 1
+    return f"line {line}: {error.problem}" if line else str(error.problem)
 
 
 @dataclass

@@ -58,8 +58,8 @@ def patch(
     if old is None:
         raise errors.not_found(resource.plural, resource.group, name)
     shown = conversion.to_version(resource, old)
-    patched = _patched(registry, resource, shown, body, content_type)
-    obj = _read(registry, resource, patched, body, content_type, write)
+    outcome = patched(registry, resource, shown, body, content_type)
+    obj = read(registry, resource, outcome, body, content_type, write)
     updating.require_name(obj, name)
     updating.require_namespace(resource, obj, namespace)
     creating.place(resource, namespace, obj)
@@ -67,7 +67,7 @@ def patch(
     return updating.replace(registry, resource, obj, old, write=write, subresource=subresource)
 
 
-def _patched(
+def patched(
     registry: "Registry", resource: Resource, shown: Object, body: Any, content_type: str
 ) -> Object:
     if content_type == JSON:
@@ -81,10 +81,10 @@ def _patched(
     return found
 
 
-def _read(
+def read(
     registry: "Registry",
     resource: Resource,
-    patched: Object,
+    outcome: Object,
     body: Any,
     content_type: str,
     write: Write,
@@ -95,19 +95,19 @@ def _read(
     """
     is_strategic = content_type == STRATEGIC
     if is_strategic:
-        patched = {**patched, "apiVersion": resource.api_version, "kind": resource.kind}
+        outcome = {**outcome, "apiVersion": resource.api_version, "kind": resource.kind}
     try:
-        return reading.read(registry, resource, patched, write)
+        return reading.read(registry, resource, outcome, write)
     except errors.StatusError as error:
         why = error.message
         if isinstance(error, decoding.UnreadableError):
             why = error.converted if is_strategic else error.why
-        text = json.dumps(patched, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        text = json.dumps(outcome, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
         shown = strategic.go_map(body) if is_strategic else text
         raise errors.unusable_patch(shown, why) from None
 
 
-def _require_applicable(resource: Resource, body: Any, name: str, write: Write) -> None:
+def require_applicable(resource: Resource, body: Any, name: str, write: Write) -> None:
     if not write.manager:
         cause = errors.Cause(
             "FieldValueRequired", "Required value: is required for apply patch", "fieldManager"
@@ -171,7 +171,7 @@ def _apply(
     write: Write,
     sub: str | None,
 ) -> Object:
-    _require_applicable(resource, body, name, write)
+    require_applicable(resource, body, name, write)
     if old is None and sub is not None:
         raise errors.not_found(resource.plural, resource.group, name)
     applied = conversion.to_storage(resource, _applied(registry, resource, body, write))

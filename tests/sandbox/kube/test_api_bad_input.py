@@ -176,10 +176,14 @@ def test_bad_option_of_a_deletion_is_refused(ask, collection, query, body, code,
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("fieldValidation=Loose", 'Unsupported value: "Loose"'),
+        (
+            "fieldValidation=Loose",
+            'Unsupported value: "Loose": supported values: "", "Ignore", "Strict", "Warn"',
+        ),
+        ("dryRun=All&dryRun=Some", 'Unsupported value: ["All","Some"]'),
         ("dryRun=Some", 'Unsupported value: ["Some"]'),
         ("fieldManager=" + "m" * 129, "Too long: may not be more than 128 bytes"),
-        ("fieldManager=%01", "should only contain printable characters"),
+        ("fieldManager=%01", "invalid character U+0001 (at position 0)"),
         ("force=true", "may not be specified for non-apply patch"),
     ],
 )
@@ -188,6 +192,18 @@ def test_bad_option_of_a_write_is_refused(ask, collection, query, said):
     kind = typed("application/merge-patch+json")
     status, text = ask("PATCH", f"{collection}/c?{query}", b"{", kind)
     assert (status, said in json.loads(text)["message"]) == (422, True)
+
+
+def test_table_of_unknown_objects_is_refused(ask, collection):
+    """`includeObject` has four values; only a Table looks at it."""
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    status, text = ask("GET", f"{collection}?includeObject=All", accept=table)
+    assert status == 400
+    assert json.loads(text)["message"] == (
+        'Unable to convert to Table as requested: includeObject: Invalid value: "All": '
+        "must be 'Metadata', 'Object', 'None', or empty"
+    )
+    assert ask("GET", f"{collection}?includeObject=All")[0] == 200
 
 
 @pytest.mark.parametrize(

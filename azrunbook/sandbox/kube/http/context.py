@@ -51,7 +51,10 @@ class Call:
         return options.flag(self.query, name)
 
     def representation(self) -> negotiation.Representation:
-        return negotiation.negotiate(self.request.headers.get("Accept", ""))
+        form = negotiation.negotiate(self.request.headers.get("Accept", ""))
+        if form.shape == "Table":
+            options.require_table(self.query)
+        return form
 
     def write(self, action: str) -> Write:
         """The options of a write; raises StatusError 422. `action` is Create, Update, ..."""

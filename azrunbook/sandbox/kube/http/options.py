@@ -13,7 +13,8 @@ from azrunbook.sandbox.kube.validation import causes
 
 Object = dict[str, Any]
 Query = Mapping[str, str]
-FIELD_VALIDATIONS = ("Ignore", "Warn", "Strict")
+FIELD_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+INCLUDED = ("", "Metadata", "Object", "None")
 PROPAGATIONS = ("Foreground", "Background", "Orphan")
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 LONGEST_MANAGER = 128
@@ -93,23 +94,46 @@ def require_write(query: Query, action: str, content_type: str) -> None:
     """Check the options of a write; raises StatusError 422. `action` is Create, Update, ..."""
     found = []
     manager = query.get("fieldManager", "")
-    if len(manager) > LONGEST_MANAGER:
+    if action == "Patch" and content_type == patching.APPLY:
+        if not manager:
+            found.append(causes.required("fieldManager", "is required for apply patch"))
+    elif action == "Patch" and "force" in query:
+        found.append(causes.forbidden("force", "may not be specified for non-apply patch"))
+    if len(manager.encode()) > LONGEST_MANAGER:
         found.append(causes.too_long("fieldManager", LONGEST_MANAGER))
-    if not manager.isprintable():
-        why = "should only contain printable characters"
-        found.append(causes.invalid("fieldManager", manager, why))
-    strictness = query.get("fieldValidation") or "Warn"
+    found += _unprintable(manager)
+    found += _bad_dry_runs(query.getall("dryRun", []) if hasattr(query, "getall") else [])
+    strictness = query.get("fieldValidation", "")
     if strictness not in FIELD_VALIDATIONS:
         found.append(causes.unsupported("fieldValidation", strictness, FIELD_VALIDATIONS))
-    values = query.getall("dryRun", []) if hasattr(query, "getall") else []
-    found += _bad_dry_runs(values)
-    if action == "Patch" and "force" in query and content_type != patching.APPLY:
-        found.append(causes.forbidden("force", "may not be specified for non-apply patch"))
     refuse(f"{action}Options", found)
 
 
+def _unprintable(manager: str) -> list[Cause]:
+    """One cause for each character that cannot be shown, with its place in bytes."""
+    found = []
+    for index, char in enumerate(manager):
+        if not char.isprintable():
+            position = len(manager[:index].encode())
+            why = f"invalid character U+{ord(char):04X} (at position {position})"
+            found.append(causes.invalid("fieldManager", manager, why))
+    return found
+
+
 def _bad_dry_runs(values: list[str]) -> list[Cause]:
-    return [causes.unsupported("dryRun", [value], ("All",)) for value in values if value != "All"]
+    if set(values) <= {"All"}:
+        return []
+    return [causes.unsupported("dryRun", values, ("All",))]
+
+
+def require_table(query: Query) -> None:
+    """Check the options of a Table; raises StatusError 400."""
+    include = query.get("includeObject", "")
+    if include not in INCLUDED:
+        raise errors.bad_request(
+            f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": '
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
 
 
 def deletion(query: Query, body: Any) -> Object:

@@ -7,6 +7,7 @@ from azrunbook.sandbox.kube import (
     errors,
     patch as json_patches,
     patching,
+    reading,
     selectors,
     updating,
 )
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+SCALE = Resource("autoscaling", "v1", "scales", "scale", "Scale", namespaced=True, verbs=())
+"""The form itself, of whatever resource: what bodies and patches are read as."""
 DEFAULT_PATHS = ("spec.replicas", "status.replicas")
 
 
@@ -75,19 +78,19 @@ def update(
 ) -> Object:
     """Set the replicas; raises StatusError 400, 404, 409 or 422."""
     obj = registry.get(resource, namespace, name)
-    if not isinstance(body, dict) or body.get("kind", "Scale") != "Scale":
-        raise errors.bad_request("cannot convert the body to a Scale")
-    metadata = body.get("metadata") or {}
-    updating.require_name({"metadata": metadata}, name)
-    version = metadata.get("resourceVersion")
+    scale = reading.read(registry, SCALE, body, write)
+    metadata = scale["metadata"]
+    updating.require_name(scale, name)
+    version, uid = metadata.get("resourceVersion"), metadata.get("uid")
+    if uid and uid != obj["metadata"]["uid"]:
+        why = (
+            f"Precondition failed: UID in precondition: {uid}, "
+            f"UID in object meta: {obj['metadata']['uid']}"
+        )
+        raise errors.conflict(resource.plural, resource.group, name, why)
     if version and version != obj["metadata"]["resourceVersion"]:
         raise errors.conflict(resource.plural, resource.group, name)
-    replicas = (body.get("spec") or {}).get("replicas") or 0
-    if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise errors.bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string '
-            "into Go struct field ScaleSpec.spec.replicas of type int32"
-        )
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
         cause = errors.Cause(
             "FieldValueInvalid",
@@ -128,8 +131,10 @@ def patch(
 ) -> Object:
     """Patch the Scale; raises StatusError 400, 404, 409, 415 or 422."""
     shown = get(registry, resource, namespace, name)
-    if content_type == patching.JSON:
-        changed = json_patches.json_patch(shown, body)
-    else:
+    if content_type == patching.APPLY:
+        patching.require_applicable(SCALE, body, name, write)
         changed = json_patches.merge(shown, body)
+    else:
+        changed = patching.patched(registry, SCALE, shown, body, content_type)
+        changed = patching.read(registry, SCALE, changed, body, content_type, write)
     return update(registry, resource, namespace, name, changed, write=write)

@@ -56,7 +56,15 @@ def test_what_is_no_json_is_refused_in_gos_words(text, why):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"a: b: c", "mapping values are not allowed"),
+        (
+            b"a: b: c",
+            (
+                "error decoding YAML: error converting YAML to JSON: yaml: "
+                "mapping values are not allowed in this context"
+            ),
+        ),
+        (b"a: b\n  c: d", "yaml: line 2: mapping values are not allowed in this context"),
+        (b"a: b\nc: [d\n", "yaml: line 2: did not find expected ',' or ']'"),
         (b"!!python/object:os.system x", "could not determine a constructor"),
         (b"? [a]\n: b", "unhashable key"),
         (b"? !!null\n: b", "unsupported map key of type"),

@@ -3,6 +3,7 @@
 import pytest
 
 from azrunbook.sandbox.kube import errors, patching, quantities
+from azrunbook.sandbox.kube.subresources import scale
 from azrunbook.sandbox.kube.writes import Write
 
 DEPLOYMENT = {
@@ -159,3 +160,53 @@ def test_outcome_of_the_wrong_type_is_said_of_the_patch(refuse, kind, body):
 def test_quantity_is_written_in_its_shortest_form(given, shown):
     """With the kind of suffix that it came with, if that can say it."""
     assert quantities.canonical(given) == shown
+
+
+@pytest.fixture
+def scale_of(refusals):
+    """Writes the Scale of a new deployment `x`; returns what is said against it."""
+    refusals.create("deployments.apps", DEPLOYMENT)
+    machinery = refusals.registry
+    resource = machinery.resources.get("apps", "deployments")
+
+    def write(action, body, **how):
+        with pytest.raises(errors.StatusError) as raised:
+            action(machinery, resource, "n", "x", body, write=Write(manager="m"), **how)
+        return raised.value.code, raised.value.message
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "said"),
+    [
+        (patching.MERGE, 422, "of type int32"),
+        (patching.STRATEGIC, 422, "unrecognized type: int32"),
+    ],
+)
+def test_patch_of_a_scale_that_is_none_is_blamed_on_the_patch(scale_of, kind, code, said):
+    """As with every other object: 422, where a whole Scale of the wrong type is 400."""
+    body = {"spec": {"replicas": "two"}}
+    assert scale_of(scale.patch, body, content_type=kind)[0] == code
+    assert said in scale_of(scale.patch, body, content_type=kind)[1]
+    assert scale_of(scale.update, {"metadata": {"name": "x"}, **body}) == (
+        400,
+        (
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string '
+            "into Go struct field ScaleSpec.spec.replicas of type int32"
+        ),
+    )
+
+
+def test_scale_of_another_object_is_refused(scale_of):
+    """A Scale with a UID is meant for the object that had it, an applied one says its kind."""
+    wrong = {"metadata": {"name": "x", "uid": "old"}, "spec": {"replicas": 2}}
+    code, said = scale_of(scale.update, wrong)
+    assert (code, "Precondition failed: UID in precondition: old" in said) == (409, True)
+    assert scale_of(scale.patch, APPLIED, content_type=patching.APPLY) == (
+        400,
+        (
+            "Incorrect version specified in apply patch. "
+            "Specified patch version: apps/v1, expected: autoscaling/v1"
+        ),
+    )
