@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from azrunbook.sandbox.kube import errors
 from azrunbook.sandbox.kube.access.authorization import Action
 from azrunbook.sandbox.kube.identity import User
+from azrunbook.sandbox.kube.validation import causes
 
 if TYPE_CHECKING:
     from azrunbook.sandbox.kube.access.authentication import Authenticator
@@ -13,19 +14,32 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-def _action(spec: Object, namespace: str | None = None) -> Action:
+def _require_access(kind: str, spec: Object) -> None:
+    """Raise StatusError 422 unless a review says whom and what it asks about."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    found: list[errors.Cause] = []
+    if resource is not None and path is not None:
+        why = "cannot be specified in combination with resourceAttributes"
+        found.append(causes.invalid("spec.nonResourceAttributes", path, why))
+    if resource is None and path is None:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        found.append(causes.invalid("spec.resourceAttributes", None, why))
+    if kind != "SelfSubjectAccessReview" and not (spec.get("user") or spec.get("groups")):
+        why = "at least one of user or group must be specified"
+        found.append(causes.invalid("spec.user", "", why))
+    if kind == "LocalSubjectAccessReview" and path is not None:
+        why = "disallowed on this kind of request"
+        found.append(causes.invalid("spec.nonResourceAttributes", path, why))
+    if found:
+        raise errors.invalid(kind, "authorization.k8s.io", "", found)
+
+
+def _action(kind: str, spec: Object, namespace: str | None = None) -> Action:
+    _require_access(kind, spec)
     path = spec.get("nonResourceAttributes")
     if path is not None:
         return Action(verb=path.get("verb", ""), path=path.get("path", ""))
-    found = spec.get("resourceAttributes")
-    if found is None:
-        cause = errors.Cause(
-            "FieldValueInvalid",
-            "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes "
-            "must be specified",
-            "spec.resourceAttributes",
-        )
-        raise errors.invalid("SubjectAccessReview", "authorization.k8s.io", "", [cause])
+    found = spec["resourceAttributes"]
     return Action(
         verb=found.get("verb", ""),
         group=found.get("group", ""),
@@ -44,17 +58,21 @@ class Reviews:
         self._authenticator = authenticator
 
     def answer(self, plural: str, obj: Object, user: User, namespace: str | None) -> Object:
-        """The review with its status; raises StatusError 422."""
-        spec = obj.get("spec") or {}
+        """The review with its status; raises StatusError 400 and 422."""
+        spec, kind = obj.get("spec") or {}, obj["kind"]
         if plural == "selfsubjectaccessreviews":
-            return {**obj, "status": self._access(user, _action(spec))}
+            return {**obj, "status": self._access(user, _action(kind, spec))}
         if plural in ("subjectaccessreviews", "localsubjectaccessreviews"):
             asked = User(spec.get("user", ""), tuple(spec.get("groups") or ()))
-            return {**obj, "status": self._access(asked, _action(spec, namespace))}
+            return {**obj, "status": self._access(asked, _action(kind, spec, namespace))}
         if plural == "selfsubjectrulesreviews":
+            if not spec.get("namespace"):
+                raise errors.bad_request("no namespace on request")
             return {**obj, "status": self._rules(user, spec.get("namespace", ""))}
         if plural == "selfsubjectreviews":
             return {**obj, "status": {"userInfo": show_user(user)}}
+        if not spec.get("token"):
+            raise errors.bad_request("token is required for TokenReview in authentication")
         return {**obj, "status": self._token(spec)}
 
     def _access(self, user: User, action: Action) -> Object:
