@@ -92,6 +92,8 @@ def _describe(kind: str, data: dict[str, Any]) -> tuple[str, str | None]:
         return f"plan {data['hash'][:12]}: {count} changes, {len(data['steps'])} steps", None
     if kind == "end":
         return data["verdict"], _COLOURS.get(data["verdict"])
+    if kind == "start" and data.get("took_over"):
+        return "takes over from {took_over}, which never ended".format(**data), "yellow"
     is_silent = (kind == "start" and not data["resumes"]) or (
         kind == "check" and (data["passed"] or not data["required"])
     )

@@ -112,7 +112,11 @@ def undo(
     known = records.find_parameter(journal.read(folder), "target")
     target = target or known or start["target"]
     batch.require_target(target)
-    lock = folders.hold(folder)
+    with folders.lease_of(
+        folder.parent.parent, start["environment"], start["target"], own=folder
+    ) as lease:
+        lock = folders.hold(folder)
+        lease.give(folder)
     try:
         clients = connect.connect(start["environment"], target)
         judgement = undoing.undo(folder, clients, tell=console.say)

@@ -5,6 +5,7 @@ the newest one before it, so the runs of a reports folder are one chain. A run i
 process holds the lock on its folder, which ends with that process, however it ends.
 """
 
+import contextlib
 import datetime as dt
 import fcntl
 import getpass
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import azrunbook
-from azrunbook import errors, journal
-from azrunbook.procedures import records
+from azrunbook import connection, errors, journal
+from azrunbook.procedures import leases, records
 
 _PACKAGES = (
     "azure-identity", "azure-mgmt-containerservice", "azure-mgmt-core", "kubernetes", "pyhelm3",
@@ -41,10 +42,20 @@ def create(
     The start carries the hash of the newest run before it, so that all runs of a reports folder
     are one chain. The lock is a descriptor; it says that the run is alive, for as long as it is
     open.
+
+    Raises:
+        PreflightError: another run changes this environment on this target; see :mod:`.leases`.
     """
     earlier = list_runs(reports)
-    folder = _make_folder(reports / procedure, target)
-    lock = hold(folder)
+    applies = parameters.get("apply") is True
+    left_by = None
+    with contextlib.ExitStack() as stack:
+        lease = stack.enter_context(lease_of(reports, environment, target)) if applies else None
+        folder = _make_folder(reports / procedure, target)
+        lock = hold(folder)
+        if lease:
+            lease.give(folder)
+            left_by = lease.left_by
     log = journal.Journal(folder)
     log.append(
         "start",
@@ -52,16 +63,25 @@ def create(
         procedure=procedure,
         environment=environment,
         target=target,
-        apply=parameters.get("apply") is True,
+        apply=applies,
         notebook_sha256=notebook_sha256,
         previous=_describe_previous(earlier, reports),
         resumes=_find_interrupted(earlier, procedure, target),
+        took_over=str(left_by) if left_by else None,
         git=_describe_git(),
         versions=_list_versions(),
         user=getpass.getuser(),
     )
     log.append("parameters", **parameters)
     return folder, lock
+
+
+def lease_of(
+    reports: Path, environment: str, target: str, *, own: Path | None = None
+) -> contextlib.AbstractContextManager[leases.Taking]:
+    """The lease of an environment on a target; ``own``: the run that asks, to be undone."""
+    home = os.environ.get(connection.HOME_VARIABLE, "")
+    return leases.taking(reports, environment, target, home=home, is_alive=is_alive, own=own)
 
 
 def end(folder: Path) -> records.Judgement:

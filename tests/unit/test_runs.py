@@ -298,13 +298,14 @@ def test_a_living_run_is_neither_resumed_nor_undone_by_others(clients):
     assert folders.is_alive(first.folder)
     with pytest.raises(errors.JournalError, match="is alive"):
         folders.hold(first.folder)
-    second = begin(clients)
+    second = runs.begin(PROCEDURE, clients, apply=False)
     assert records.get_start(journal.read(second.folder))["resumes"] is None
 
 
 def test_runs_are_chained_to_the_one_before(clients):
     """A run's start carries the head of the newest run before it, of any procedure."""
     first = begin(clients)
+    os.close(first._lock)
     head = journal.read(first.folder)[-1].hash
     second = runs.begin("06_other", clients, apply=True)
     previous = records.get_start(journal.read(second.folder))["previous"]
@@ -314,6 +315,7 @@ def test_runs_are_chained_to_the_one_before(clients):
 def test_a_damaged_run_does_not_stop_the_next(clients):
     """A record that somebody damaged counts as none for the chain of new runs."""
     first = begin(clients)
+    os.close(first._lock)
     (first.folder / journal.FILE_NAME).write_text("damaged\n")
     assert records.get_start(journal.read(begin(clients).folder))["previous"] is None
 
@@ -321,7 +323,7 @@ def test_a_damaged_run_does_not_stop_the_next(clients):
 @pytest.mark.parametrize("name", ["05_test", "path", "time"])
 def test_runs_are_found_by_procedure_path_and_time(clients, name, world):
     """A procedure means its newest run."""
-    begin(clients)
+    os.close(begin(clients)._lock)
     newest = begin(clients).folder
     given = {"path": str(newest), "time": newest.name}.get(name, name)
     assert folders.find_run(world.folder / "reports", given).samefile(newest)
@@ -362,3 +364,41 @@ def test_the_runner_and_the_notebook_must_mean_the_same(clients, monkeypatch, tm
     with pytest.raises(errors.JournalError, match="began '01_x' with apply=True"):
         runs.begin("01_x", clients, apply=False)
     os.close(lock)
+
+
+def test_a_second_run_is_told_who_changes_the_target(clients, world):
+    """Which run, which process, where, since when; it leaves no folder, and a dry run may go on."""
+    first = runs.begin(PROCEDURE, clients, apply=True)
+    with pytest.raises(errors.PreflightError) as refused:
+        runs.begin("06_other", clients, apply=True)
+    said = str(refused.value)
+    assert f"{PROCEDURE}/{first.folder.name} (process {os.getpid()} on " in said
+    assert "Nothing was changed" in said
+    assert not (world.folder / "reports" / "06_other").exists()
+    runs.begin("06_other", clients, apply=False)
+    first.finish()
+    third = runs.begin("06_other", clients, apply=True)
+    assert records.get_start(journal.read(third.folder))["took_over"] is None
+
+
+def test_another_environment_and_another_home_are_other_targets(clients, monkeypatch):
+    """Only what can meet is kept apart."""
+    runs.begin(PROCEDURE, clients, apply=True)
+    other = SimpleNamespace(**{**vars(clients), "estate": SimpleNamespace(environment="prod")})
+    runs.begin(PROCEDURE, other, apply=True)
+    monkeypatch.setenv("AZRUNBOOK_HOME", "elsewhere")
+    runs.begin(PROCEDURE, clients, apply=True)
+
+
+def test_the_lease_of_a_killed_run_is_taken_over_and_named(clients):
+    """Its lock went with its process; the next run records whose lease it was."""
+    killed = runs.begin(PROCEDURE, clients, apply=True)
+    os.close(killed._lock)
+    following = runs.begin("06_other", clients, apply=True)
+    said = records.get_start(journal.read(following.folder))["took_over"]
+    assert said.startswith(f"{PROCEDURE}/{killed.folder.name} (process {os.getpid()} on ")
+    with (
+        pytest.raises(errors.PreflightError, match="06_other"),
+        folders.lease_of(killed.folder.parent.parent, "dv", "here", own=killed.folder),
+    ):  # as undoing the killed one does
+        pytest.fail("the lease is held by another run")
