@@ -47,6 +47,19 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def repeated(value: Any, where: str = "") -> Iterator[str]:
+    """The paths of all keys of a JSON value that came more than once."""
+    if isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from repeated(part, f"{where}[{index}]")
+    elif isinstance(value, dict):
+        start = f"{where}." if where else ""
+        if isinstance(value, RepeatedKeys):
+            yield from (f"{start}{name}" for name in value.names)
+        for key, part in value.items():
+            yield from repeated(part, f"{start}{key}")
+
+
 def parse_json(text: bytes) -> Any:
     """Parse JSON, remembering repeated keys; raises StatusError 400."""
     said = text.decode("utf-8", "replace")

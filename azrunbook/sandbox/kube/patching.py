@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from azrunbook.sandbox.kube import (
     apply,
+    bodies,
     conversion,
     creating,
     decoding,
@@ -96,8 +97,10 @@ def read(
     is_strategic = content_type == STRATEGIC
     if is_strategic:
         outcome = {**outcome, "apiVersion": resource.api_version, "kind": resource.kind}
+    start = "json patch " if content_type == JSON else ""
+    twice = [f'{start}duplicate field "{path}"' for path in bodies.repeated(body)]
     try:
-        return reading.read(registry, resource, outcome, write)
+        return reading.read(registry, resource, outcome, write, twice)
     except errors.StatusError as error:
         why = error.message
         if isinstance(error, decoding.UnreadableError):

@@ -1,5 +1,6 @@
 """From what a client sent to an object of this resource: kind, version, fields, strictness."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from azrunbook.sandbox.kube import conversion, decoding, errors, shapes
@@ -34,10 +35,19 @@ def stored_shape(registry: "Registry", resource: Resource) -> Shape:
     return shapes.for_kind(resource.storage_api_version, resource.kind)
 
 
-def read(registry: "Registry", resource: Resource, body: Any, write: Write) -> Object:
-    """A new object in its stored form, not yet defaulted; raises StatusError 400."""
+def read(
+    registry: "Registry",
+    resource: Resource,
+    body: Any,
+    write: Write,
+    complaints: Sequence[str] = (),
+) -> Object:
+    """A new object in its stored form, not yet defaulted; raises StatusError 400.
+
+    `complaints` is what is already to be said of it: of the patch that it comes from.
+    """
     _require_kind(registry, resource, body)
-    report = decoding.Report()
+    report = decoding.Report(list(complaints))
     shape = shape_of(registry, resource)
     if resource.custom is not None:
         obj = pruning.prune(shape, body, report)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azrunbook.sandbox.kube import errors, patching, quantities
+from azrunbook.sandbox.kube import bodies, errors, patching, quantities
 from azrunbook.sandbox.kube.subresources import scale
 from azrunbook.sandbox.kube.writes import Write
 
@@ -210,3 +210,28 @@ def test_scale_of_another_object_is_refused(scale_of):
             "Specified patch version: apps/v1, expected: autoscaling/v1"
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        (
+            patching.MERGE,
+            b'{"spec":{"odd":1,"paused":true,"paused":true}}',
+            'duplicate field "spec.paused", unknown field "spec.odd"',
+        ),
+        (
+            patching.STRATEGIC,
+            b'{"spec":{"odd":1,"paused":true,"paused":true}}',
+            'duplicate field "spec.paused", unknown field "spec.odd"',
+        ),
+        (
+            patching.JSON,
+            b'[{"op":"add","op":"add","path":"/spec/paused","value":true}]',
+            'json patch duplicate field "[0].op"',
+        ),
+    ],
+)
+def test_key_that_a_patch_has_twice_is_named_before_what_is_unknown(refuse, kind, text, said):
+    """The patch is looked at first, then what comes of it."""
+    assert refuse(kind, bodies.parse_json(text)).message.endswith(f"strict decoding error: {said}")
