@@ -24,6 +24,7 @@ app.add_typer(sandboxes.app, name="sandbox", help="A local Azure, in the backgro
 app.command("doctor")(doctor.doctor)
 app.command("outputs")(estates.outputs)
 app.command("plan")(running.plan)
+app.command("apply")(running.apply)
 app.command("run")(running.run)
 app.command("undo")(running.undo)
 app.command("verify")(running.verify)

@@ -1,4 +1,4 @@
-"""``azrunbook plan``, ``run``, ``undo`` and ``verify``: do it, take it back, prove it."""
+"""``azrunbook plan``, ``apply``, ``run``, ``undo``, ``verify``: do it, take it back, prove it."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,7 @@ RunName = Annotated[
         autocompletion=completion.list_runs,
     ),
 ]
+_SHORTEST_HASH = 12
 
 
 def plan(
@@ -30,22 +31,66 @@ def plan(
     ] = "arm",
     as_json: Annotated[bool, console.Json] = False,
 ) -> None:
-    """Show what provisioning would change; changes nothing.
+    """Show what 01, 02 and 03 would change, as one plan with one hash; changes nothing.
 
     Example: azrunbook plan --env dv --target sandbox --engine terraform --json
     """
     from azrunbook import connect
     from azrunbook.cli import batch
-    from azrunbook.procedures import engines
+    from azrunbook.procedures import engines, whole_plan
 
     batch.check([], environment=env, target=target)
     engines.require(engine)
     with sandboxes.ensured(target):
-        found = engines.plan(engines.observe(connect.connect(env, target), engine))
+        parts = whole_plan.observe(connect.connect(env, target), engine)
+    found = whole_plan.merge(parts.values())
     if as_json:
-        console.print_json(found.as_dict())
+        hashes = {stem: part.hash for stem, part in parts.items()}
+        console.print_json({**found.as_dict(), "parts": hashes})
     else:
         typer.echo(str(found))
+        typer.echo(f"hash {found.hash}")
+
+
+def apply(
+    plan_hash: Annotated[
+        str,
+        typer.Option("--plan", metavar="HASH", help="What azrunbook plan printed, or its start."),
+    ],
+    env: Environment = "dv",
+    target: Target = "sandbox",
+    reports: Reports = None,
+    as_json: Annotated[bool, console.Json] = False,
+) -> None:
+    """Do what a plan showed: run 01, 02 and 03 as far as they change something.
+
+    Plans again first, with engine arm, and refuses with exit 1 when that gives another hash.
+
+    Example: azrunbook apply --env dv --plan 3f2a9c01d4e5
+    """
+    from azrunbook import connect
+    from azrunbook.cli import batch
+    from azrunbook.procedures import whole_plan
+
+    if len(plan_hash) < _SHORTEST_HASH:
+        raise errors.ParameterError(
+            f"--plan {plan_hash}: expected at least {_SHORTEST_HASH} characters of the hash that "
+            "azrunbook plan printed. Nothing was started."
+        )
+    batch.check([], environment=env, target=target)
+    folder = reports or batch.default_reports()
+    with sandboxes.ensured(target):
+        parts = whole_plan.observe(connect.connect(env, target), "arm")
+        whole_plan.require_hash(whole_plan.merge(parts.values()), plan_hash)
+        needed = [stem for stem, part in parts.items() if not part.is_empty]
+        jobs = [batch.Job(batch.find_notebook(stem), {"apply": "true"}) for stem in needed]
+        batch.check(jobs, environment=env, target=target)
+        outcomes = batch.run_all(jobs, environment=env, target=target, reports=folder)
+    if not jobs:
+        console.say("nothing to change: everything is as declared")
+    batch.show(outcomes, folder, as_json=as_json)
+    if len(outcomes) < len(jobs) or not all(one.succeeded for one in outcomes):
+        raise typer.Exit(1)
 
 
 def run(

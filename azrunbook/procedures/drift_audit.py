@@ -71,6 +71,7 @@ def plan(facts: Facts) -> plans.Plan:
         for change in azure.changes
         if change.action not in {"no_change", "delete"}
         and not drift_findings.is_left_on_purpose(change, layers)
+        and not drift_findings.is_unseen(change, layers)
     ]
     return plans.Plan(
         title="Heal what drifted",
@@ -94,7 +95,16 @@ def _list_azure_steps(
         for one in azure.steps
         if one.action == "put_resource" and one.arguments["resource_id"] in kept
     ]
-    order = list(provision.GROUPS)
+    inside = [
+        dataclasses.replace(one, group=AZURE, after=tuple(other.name for other in steps))
+        for one in azure.steps
+        if one.action == "write_credentials"
+        and all(region.state != "stopped" for region in layers.regions)
+    ]
+    return [*_join(steps, list(provision.GROUPS)), *inside]
+
+
+def _join(steps: list[plans.Step], order: list[str]) -> list[plans.Step]:
     return [
         dataclasses.replace(
             one,

@@ -120,6 +120,12 @@ def is_left_on_purpose(change: plans.Change, layers: drift_facts.Layers) -> bool
     )
 
 
+def is_unseen(change: plans.Change, layers: drift_facts.Layers) -> bool:
+    """Whether a change is of something inside a cluster that cannot be asked."""
+    unseen = {one.location for one in layers.regions if one.state != "running"}
+    return not change.id and change.region in unseen
+
+
 def _list_regions(layers: drift_facts.Layers) -> Iterator[Finding]:
     for one in layers.regions:
         if one.state == "stopped":
@@ -137,7 +143,7 @@ def _list_regions(layers: drift_facts.Layers) -> Iterator[Finding]:
 
 def _list_azure(layers: drift_facts.Layers) -> Iterator[Finding]:
     for change in provision.plan(layers.azure).changes:
-        if change.action == "no_change":
+        if change.action == "no_change" or is_unseen(change, layers):
             continue
         layer: Layer = "front door" if change.type.startswith(_EDGE) else "azure"
         where = {"layer": layer, "region": change.region, "type": change.type}

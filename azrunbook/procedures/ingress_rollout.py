@@ -5,7 +5,7 @@ same everywhere), then ``kubernetes-config/<env>/traefik.yaml`` (WHAT this envir
 the region's public DNS label, by which Front Door finds it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,10 @@ def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
     ]
 
 
-def observe(clients: connect.Clients) -> Facts:
-    """The ingress release in every region."""
-    return Facts(release_steps.observe(clients, list_specs(clients)))
+def observe(clients: connect.Clients, *, roles: Collection[str] | None = None) -> Facts:
+    """The ingress release in every region, or in some."""
+    specs = [one for one in list_specs(clients) if roles is None or one.role in roles]
+    return Facts(release_steps.observe(clients, specs))
 
 
 def plan(facts: Facts) -> plans.Plan:

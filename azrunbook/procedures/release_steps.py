@@ -15,6 +15,7 @@ from azrunbook import checks, connect, estate, plan as plans, releases
 from azrunbook.procedures import actions, rollout_watch
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+TYPE = "Helm release"
 _TIMEOUT_SECONDS = 300
 _SHARE_OF_HELM = 0.6
 
@@ -98,7 +99,7 @@ def list_changes(facts: tuple[Fact, ...]) -> tuple[plans.Change, ...]:
     return tuple(
         plans.Change(
             action=one.action,
-            type="Helm release",
+            type=TYPE,
             name=f"{one.spec.namespace}/{one.spec.name}",
             region=one.spec.location,
             properties=one.changes,

@@ -101,4 +101,4 @@ def test_a_dry_run_plans_and_changes_nothing(shell):
     assert (done.code, done.json()[0]["verdict"]) == (0, "planned"), done.said
     assert shell.run("plan", "--json").json() == before
     result = shell.result(PROVISION)
-    assert (result["apply"], result["plan_hash"]) == (False, before["hash"])
+    assert (result["apply"], result["plan_hash"]) == (False, before["parts"][PROVISION])

@@ -1,9 +1,16 @@
 """Procedure 08 on a sandbox: each kind of drift, made by the clients that people use."""
 
+import json
+
 import pytest
+
+from azrunbook import resources
+from azrunbook.resources import model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PROCEDURE = "08_audit_drift"
+CONTEXT = ("--context", "aks-multiregion-cluster-eastus")
+APP = ("--namespace", "hello-world", *CONTEXT)
 
 
 def audit(estate, **parameters):
@@ -24,3 +31,127 @@ def test_an_estate_as_declared_passes_without_a_change(estate):
     require_clean(estate)
     done, rows = audit(estate, apply=True)
     assert (rows, done.verdict, done.started, done.plan["changes"]) == ([], "passed", [], [])
+
+
+def kubectl(estate, *arguments):
+    return estate.shell("kubectl", *arguments)
+
+
+def upgrade_by_hand(estate):
+    """As somebody in a hurry does, and then thinks better of it and goes back too far."""
+    for count in ("3", "2"):
+        estate.shell(
+            "helm", "upgrade", "hello-world", str(estate.project / "app"), "--reuse-values",
+            "--set", f"replicaCount={count}",
+            "--namespace", "hello-world", "--kube-context", CONTEXT[1],
+        )  # fmt: skip
+    back = estate.list_revisions()[-2]["revision"]
+    estate.shell(
+        "helm", "rollback", "hello-world", str(back), "--namespace", "hello-world",
+        "--kube-context", CONTEXT[1],
+    )  # fmt: skip
+
+
+def cordon_one(estate):
+    nodes = json.loads(kubectl(estate, "get", "nodes", "-o", "json", *CONTEXT).stdout)["items"]
+    kubectl(estate, "cordon", nodes[0]["metadata"]["name"], *CONTEXT)
+
+
+def disable_origin(estate):
+    estate.clients().front_door.set_origin_state("westus2", is_enabled=False)
+
+
+def retag_registry(estate):
+    """One property by PATCH, as the portal does."""
+    clients = estate.clients()
+    registry = next(
+        one
+        for one in resources.desired_resources(clients.estate, clients.subscription_id)
+        if one.type == model.REGISTRY
+    )
+    poller = clients.arm.begin_patch(
+        registry.id, registry.api_version, {"tags": {**registry.body["tags"], "project": "mine"}}
+    )
+    clients.arm.wait(poller, what="retag", timeout=60)
+
+
+DRIFT = {
+    "rollback": (
+        upgrade_by_hand,
+        ("helm", "changed", "Deployment hello-world/hello-world spec replicas", "Helm revision"),
+    ),
+    "scale": (
+        lambda estate: kubectl(estate, "scale", "deployment/hello-world", "--replicas=1", *APP),
+        ("kubernetes", "changed", "spec.replicas", "kubectl"),
+    ),
+    "image": (
+        lambda estate: kubectl(estate, "set", "image", "deployment/hello-world", "*=x/y:z", *APP),
+        ("kubernetes", "changed", "spec.template.spec.containers[app].image", "kubectl"),
+    ),
+    "label": (
+        lambda estate: kubectl(
+            estate, "label", "--overwrite", "service/hello-world",
+            "app.kubernetes.io/version=mine", *APP,
+        ),
+        ("kubernetes", "changed", "metadata.labels.app.kubernetes.io/version", "kubectl-label"),
+    ),
+    "deleted object": (
+        lambda estate: kubectl(estate, "delete", "ingress", "hello-world", *APP),
+        ("kubernetes", "missing", "", "not told"),
+    ),
+    "cordon": (cordon_one, ("nodes", "changed", "spec.unschedulable", "kubectl")),
+    "origin": (disable_origin, ("front door", "changed", "properties.enabledState", "")),
+    "resource": (retag_registry, ("azure", "changed", "tags.project", "")),
+}  # fmt: skip
+
+
+def test_each_kind_of_drift_is_found_named_and_healed(estate):
+    """All of them at once, as after a bad night; a dry run heals nothing, an applied one all."""
+    for change, _ in DRIFT.values():
+        change(estate)
+    dry, rows = audit(estate, apply=False)
+    assert (dry.verdict, dry.started) == ("failed", [])
+    for name, (_, (layer, kind, path, by)) in DRIFT.items():
+        assert any(
+            (row["layer"], row["kind"], row["path"]) == (layer, kind, path)
+            and row["by"].startswith(by)
+            for row in rows
+        ), (name, rows)
+    healed, found = audit(estate, apply=True)
+    assert (healed.verdict, len(found)) == ("passed", len(rows))
+    require_clean(estate)
+
+
+def test_a_stopped_region_is_a_state_and_not_a_thousand_missing_objects(estate):
+    """It is told once, with its origin; the audit does not pass, and starts or heals nothing."""
+    clients = estate.clients()
+    region = clients.estate.regions["secondary"]
+    clients.clusters.stop(region.resource_group, clients.estate.cluster.name, timeout=60)
+    try:
+        disable_origin(estate)
+        done, rows = audit(estate, apply=True)
+    finally:
+        clients.front_door.set_origin_state(region.location, is_enabled=True)
+        clients.clusters.start(region.resource_group, clients.estate.cluster.name, timeout=60)
+        clients.region("secondary").workloads.wait_for_rollout(
+            clients.estate.app.namespace, release=clients.estate.app.release, timeout=120
+        )
+    assert (done.verdict, done.started) == ("failed", [])
+    assert [(row["kind"], row["region"]) for row in rows] == [("state", region.location)] * 2
+    assert any("07_fail_back_region" in note for note in done.plan["notes"])
+
+
+def test_what_nobody_declares_is_told_and_never_deleted(estate):
+    """It may be somebody else's: the audit fails, and it is still there."""
+    clients = estate.clients()
+    group = clients.estate.regions["primary"].resource_group
+    id_ = model.resource_id(clients.subscription_id, group, model.SECURITY_GROUP, "nsg-mine")
+    version = model.get_api_version(model.SECURITY_GROUP)
+    clients.put(id_, version, {"location": clients.estate.regions["primary"].location})
+    try:
+        done, rows = audit(estate, apply=True)
+        assert (done.verdict, done.started) == ("failed", [])
+        assert [(row["kind"], row["name"]) for row in rows] == [("undeclared", "nsg-mine")]
+        assert clients.arm.find(id_, version)
+    finally:
+        clients.delete(id_, version)
