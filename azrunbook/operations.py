@@ -122,7 +122,7 @@ class Explained:
 
         Raises:
             NotFoundError: 404.
-            ConnectError: no connection, or the credential is refused.
+            ConnectError: no connection, another's certificate, or the credential is refused.
             StepError: any other answer of ARM.
         """
         from azure.core import exceptions
@@ -131,6 +131,14 @@ class Explained:
             return
         if isinstance(error, exceptions.ResourceNotFoundError):
             raise errors.NotFoundError(f"{self._what}: {describe(error)}") from error
+        # Before the credential is judged: azure-identity calls this a refusal of it, too.
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise errors.ConnectError(
+                f"{self._what}: whoever answers does not prove to be Azure ({error}). Expected a "
+                "certificate for the host of the connection's resource_manager and authority, "
+                "signed by an authority of its ca_bundle (none: the system's). Check these, and "
+                "for a proxy in between; the request was not sent."
+            ) from error
         if isinstance(error, exceptions.ClientAuthenticationError):
             raise errors.ConnectError(
                 f"{self._what}: Azure refuses the credential ({error.message}). Sign in again "

@@ -1,10 +1,11 @@
 """The ARM client and the AKS client against the ARM server: real requests, real pollers."""
 
 import pytest
+from azure.identity import ClientSecretCredential
 
-from azrunbook import errors, resources
+from azrunbook import arm as arm_adapter, errors, resources
 from azrunbook.resources import model
-from azrunbook.sandbox import arm
+from azrunbook.sandbox import arm, tls
 
 GROUP_VERSION = "2025-04-01"
 
@@ -181,3 +182,24 @@ def test_a_failed_operation_carries_its_own_error(azure, dv):
 
 def _find_cluster(azure, dv):
     return azure.aks.get("rg-aks-primary-eastus", dv.cluster.name)
+
+
+def test_a_wrong_authority_is_named_as_such_and_not_as_a_refused_credential(azure, tmp_path):
+    """azure-identity calls it a failed authentication; signing in again would not help."""
+    bundle = tmp_path / "other.pem"
+    bundle.write_bytes(tls.Authority().certificate_pem)
+    credential = ClientSecretCredential(
+        azure.settings.tenant_id,
+        azure.settings.client_id,
+        "planted-secret",
+        authority=azure.server.url,
+        disable_instance_discovery=True,
+        connection_verify=str(bundle),
+        retry_total=0,
+    )
+    client = arm_adapter.ArmClient(
+        credential, azure.server.url, ca_bundle=bundle, polling_interval_seconds=1
+    )
+    with pytest.raises(errors.ConnectError, match="does not prove to be Azure"):
+        client.get(f"/subscriptions/{azure.subscription}", "2022-12-01")
+    client.close()
