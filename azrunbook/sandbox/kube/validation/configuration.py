@@ -1,9 +1,9 @@
 """Validation of configuration, policy and scheduling objects."""
 
 import base64
-import json
 from typing import Any
 
+from azrunbook.sandbox.kube import bodies, errors
 from azrunbook.sandbox.kube.errors import Cause
 from azrunbook.sandbox.kube.validation import causes, names, selectors, workloads
 
@@ -44,12 +44,9 @@ def secret(obj: Object) -> list[Cause]:
         found.append(causes.too_long("data", SIZE_BYTES))
     needed = NEEDED_KEYS.get(str(kind), ())
     found += [causes.required(f"data[{key}]") for key in needed if key not in data]
-    if kind == "kubernetes.io/dockerconfigjson" and ".dockerconfigjson" in data:
-        try:
-            json.loads(base64.b64decode(data[".dockerconfigjson"]))
-        except ValueError:
-            where = "data[.dockerconfigjson]"
-            found.append(causes.invalid(where, "<secret contents redacted>", "invalid character"))
+    for key in (".dockerconfigjson", ".dockercfg"):
+        if key in needed and key in data:
+            found += _registry_logins(data[key], f"data[{key}]")
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         found += [causes.required("data[username]"), causes.required("data[password]")]
     if kind == "kubernetes.io/service-account-token":
@@ -57,6 +54,15 @@ def secret(obj: Object) -> list[Cause]:
         if not (obj["metadata"].get("annotations") or {}).get(key):
             found.append(causes.required(f"metadata.annotations[{key}]"))
     return found
+
+
+def _registry_logins(data: str, where: str) -> list[Cause]:
+    """Credentials of registries are JSON; what is wrong is said without showing them."""
+    try:
+        bodies.parse_json(base64.b64decode(data))
+    except errors.StatusError as error:
+        return [causes.invalid(where, "<secret contents redacted>", error.message)]
+    return []
 
 
 def _immutable(obj: Object, old: Object) -> list[Cause]:
