@@ -23,11 +23,13 @@ class Draft:
     Attributes:
         sent: the request body; for a PATCH already merged over the existing document.
         existing: the stored document, None when this creates it.
+        is_patch: what the request does not speak of stays as it is.
     """
 
     resource: paths.ResourceId
     sent: Json
     existing: Json | None
+    is_patch: bool = False
 
     @property
     def properties(self) -> Json:
@@ -138,9 +140,8 @@ class Collection:
         sent = merge(existing, call.body)
         if "tags" in call.body:
             sent["tags"] = call.body["tags"] or {}
-        return self._write(
-            call, Draft(call.resource, sent, existing), self._kind.statuses[2], "patch"
-        )
+        draft = Draft(call.resource, sent, existing, is_patch=True)
+        return self._write(call, draft, self._kind.statuses[2], "patch")
 
     def delete(self, call: routing.Call) -> routing.Answer:
         if self._parts.store.find(call.resource) and self._kind.check_delete:

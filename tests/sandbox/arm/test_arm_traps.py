@@ -137,6 +137,19 @@ def test_a_subnet_under_a_private_endpoint_stays(azure):
     azure.delete(SUBNET)
 
 
+def test_new_tags_leave_a_networks_subnets_alone(azure):
+    """A PATCH speaks of tags only; a PUT without subnets would take them away, and is refused."""
+    azure.put(ACCOUNT, account())
+    azure.put(ENDPOINT, endpoint(azure))
+    azure.begin("PATCH", VNET, {"tags": {"owner": "somebody"}}).result(20)
+    network = azure.get(VNET)
+    assert network["tags"] == {"owner": "somebody"}
+    assert [one["name"] for one in network["properties"]["subnets"]] == ["endpoints"]
+    space = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}
+    body = {"location": "eastus", "properties": space}
+    assert refused(azure.put, VNET, body) == (400, "InUseSubnetCannotBeDeleted")
+
+
 def test_a_private_endpoint_brings_name_and_interface_and_takes_them_along(azure):
     """The zone's record leads to the address of the subnet; Azure keeps the first four."""
     azure.put(ACCOUNT, account())

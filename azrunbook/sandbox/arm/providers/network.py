@@ -103,6 +103,10 @@ class NetworkProvider:
         return {"virtualNetworkPeerings": [], "enableDdosProtection": False, **sent, **server}
 
     def _wanted_subnets(self, draft: Draft) -> list[tuple[paths.ResourceId, Json]]:
+        """What a write leaves: a PUT takes away what it does not name, a PATCH of tags nothing."""
+        if draft.is_patch and "subnets" not in draft.properties:
+            there = self._subnets(draft.resource)
+            return [(paths.parse(one["id"]), one["properties"]) for one in there]
         return [
             (draft.resource.child("subnets", subnet["name"]), subnet.get("properties") or {})
             for subnet in draft.properties.get("subnets") or []
