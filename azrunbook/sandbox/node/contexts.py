@@ -19,7 +19,7 @@ def unpack(content: bytes, folder: Path) -> None:
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:*") as archive:
-            archive.extractall(folder, filter="data")
+            _extract(archive, folder)
     except (tarfile.TarError, OSError) as error:
         raise ContextError(f"the build context is not a readable tar: {error}") from error
     ignore = folder / ".dockerignore"
@@ -32,6 +32,18 @@ def unpack(content: bytes, folder: Path) -> None:
                     path.rmdir()
             elif is_ignored.matches(relative) and path.name not in {".dockerignore", "Dockerfile"}:
                 path.unlink()
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    # Python before 3.11.4 has no filters: plain files and folders that stay inside, nothing else.
+    for member in archive:
+        is_inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+        if not is_inside or not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"{member.name} leaves the folder, or is no plain file")
+        archive.extract(member, folder)
 
 
 class IgnoreRules:
