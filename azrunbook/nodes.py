@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
 
-from azrunbook import errors, forecast, kube_api, wait
+from azrunbook import forecast, kube_api, wait
 
 _LOOK_SECONDS = 0.5
 _MERGE_PATCH = "application/merge-patch+json"
@@ -112,10 +112,3 @@ class Nodes:
             body={"spec": {"unschedulable": value or None}},
             media_type=_MERGE_PATCH,
         )
-
-    def is_there(self, name: str) -> bool:
-        try:
-            self._api.get(f"node {name}", f"/api/v1/nodes/{name}")
-        except errors.NotFoundError:
-            return False
-        return True
