@@ -50,7 +50,8 @@ class Plan:
         succeed: called when all is done, before a poll can see it.
         fail: called with the error instead.
         cancel: called instead when the operation was aborted.
-        result: body of the Location URL after success; None answers 204.
+        result: body of the Location URL after success; None answers 200 with none, since a client
+            on HashiCorp's SDK of September 2026 gives up on a 204.
     """
 
     resource: paths.ResourceId
@@ -153,7 +154,7 @@ class Operations:
         if operation.error:
             raise operation.error
         body = operation.plan.result() if operation.plan.result else None
-        return routing.Answer(204 if body is None else 200, body)
+        return routing.Answer(200, body)
 
     def find_running(self, resource: paths.ResourceId) -> Operation | None:
         """Return an operation in progress on a resource or anything below it."""

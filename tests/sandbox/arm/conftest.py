@@ -1,6 +1,7 @@
 """An ARM server in a background thread, stub backends that record, and the real SDK clients."""
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import io
@@ -209,14 +210,14 @@ def until():
     return wait_until
 
 
-@pytest.fixture
-def make_lab(tmp_path):
-    """Start servers with settings of the test's choice, and stop them all."""
+@contextlib.contextmanager
+def labs_in(folder):
+    """Give a function that starts servers with settings of the test's choice; stop them all."""
     labs = []
 
     def make(**overrides):
         authority = tls.Authority()
-        ca_file = tmp_path / f"ca-{len(labs)}.pem"
+        ca_file = folder / f"ca-{len(labs)}.pem"
         ca_file.write_bytes(authority.certificate_pem)
         settings = arm.ArmSettings(
             **{
@@ -239,15 +240,31 @@ def make_lab(tmp_path):
         labs.append((lab, thread))
         return lab
 
-    yield make
-    for lab, thread in labs:
-        asyncio.run_coroutine_threadsafe(lab.server.stop(), lab.loop).result(10)
-        lab.loop.call_soon_threadsafe(lab.loop.stop)
-        thread.join(10)
-        lab.loop.close()
-    # What the servers leave in cycles has finalizers; run them here, at a known place: Python 3.11
-    # can raise SystemError when they run in the middle of compiling a module.
-    gc.collect()
+    try:
+        yield make
+    finally:
+        for lab, thread in labs:
+            asyncio.run_coroutine_threadsafe(lab.server.stop(), lab.loop).result(10)
+            lab.loop.call_soon_threadsafe(lab.loop.stop)
+            thread.join(10)
+            lab.loop.close()
+        # What the servers leave in cycles has finalizers; run them here, at a known place: Python
+        # 3.11 can raise SystemError when they run in the middle of compiling a module.
+        gc.collect()
+
+
+@pytest.fixture
+def make_lab(tmp_path):
+    """Start servers with settings of the test's choice, and stop them all."""
+    with labs_in(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_lab(tmp_path_factory):
+    """One server for all tests of a module that keep to groups of their own."""
+    with labs_in(tmp_path_factory.mktemp("lab")) as make:
+        yield make()
 
 
 @pytest.fixture
