@@ -25,6 +25,9 @@ def make_command(**options: Any) -> Any:
     from pyhelm3 import errors as helm_errors
 
     class Command(pyhelm3.Command):  # type: ignore[misc] # pyhelm3 is not typed
+        def client_version(self) -> Any:
+            return _read_version(self._executable)
+
         async def run(self, command: Sequence[Any], input: bytes | None = None) -> bytes:  # noqa: A002 - pyhelm3's name
             target = ["--kubeconfig", self._kubeconfig, "--kube-context", self._kubecontext]
             process = await asyncio.create_subprocess_exec(
@@ -45,6 +48,14 @@ def make_command(**options: Any) -> Any:
             raise kind(process.returncode, stdout, stderr)
 
     return Command(**options)
+
+
+@functools.cache
+def _read_version(executable: str) -> Any:
+    """Ask once per process: each cluster has a client of its own, and each asks as it is made."""
+    import pyhelm3
+
+    return pyhelm3.Command(executable=executable).client_version()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

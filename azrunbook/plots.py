@@ -1,17 +1,18 @@
 """Pictures of a drill: which region served when, what failed, how long answers took.
 
-A figure is returned as SVG text, because a report has to stand alone and stay sharp.
+A figure is returned as SVG text, because a report has to stand alone and stay sharp. matplotlib
+takes a second to import: only who draws pays for it.
 """
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from matplotlib import ticker
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from azrunbook import availability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Told apart by people who see colours differently (Okabe and Ito's palette).
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#000000")
@@ -45,6 +46,8 @@ def plot_traffic(
         title: above the picture.
         by: the field to group answers by: ``region``, ``version`` or ``pod``.
     """
+    from matplotlib.figure import Figure
+
     start = samples[0].at
     figure = Figure(figsize=(10, 5.6), layout="constrained")
     served, failed, latency = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1.2, 1.8))
@@ -66,7 +69,7 @@ def plot_traffic(
 
 
 def name_marks(
-    axes: Axes, marks: Sequence[availability.Mark], start: float, *, seconds: float
+    axes: "Axes", marks: Sequence[availability.Mark], start: float, *, seconds: float
 ) -> None:
     """Write each event above its line, a step higher where it would cover the one before.
 
@@ -85,7 +88,7 @@ def name_marks(
 
 
 def _draw_served(
-    axes: Axes,
+    axes: "Axes",
     samples: Sequence[availability.Sample],
     start: float,
     by: str,
@@ -108,7 +111,7 @@ def _draw_served(
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
 
 
-def _draw_failed(axes: Axes, samples: Sequence[availability.Sample], start: float) -> None:
+def _draw_failed(axes: "Axes", samples: Sequence[availability.Sample], start: float) -> None:
     seconds = int(samples[-1].at - start) + 1
     counts = [0] * seconds
     for one in samples:
@@ -122,12 +125,14 @@ def _draw_failed(axes: Axes, samples: Sequence[availability.Sample], start: floa
 
 
 def _draw_latency(
-    axes: Axes,
+    axes: "Axes",
     samples: Sequence[availability.Sample],
     start: float,
     by: str,
     colours: Mapping[str, str],
 ) -> None:
+    from matplotlib import ticker
+
     for name, colour in colours.items():
         mine = [one for one in samples if one.is_ok and getattr(one, by) == name]
         axes.plot(

@@ -121,18 +121,23 @@ class Releases:
         return tuple(manifests.read(self._read_manifest(name, namespace)))
 
     def preview(
-        self, name: str, namespace: str, chart: Path, values: Mapping[str, Any]
+        self,
+        current: Release | None,
+        name: str,
+        namespace: str,
+        chart: Path,
+        values: Mapping[str, Any],
     ) -> tuple[plan.PropertyChange, ...]:
         """List what releasing would change in the cluster; changes nothing.
 
-        A deployed release is rendered against the cluster, so that a chart that asks for the
+        ``current`` is the release as :meth:`find` gave it; asking again is a run of helm more. A
+        deployed release is rendered against the cluster, so that a chart that asks for the
         cluster's abilities gives the same answer as when it is released. A release in a pending
         status has to be repaired first and shows everything as new.
 
         Raises:
             CommandError: the chart refuses the values, or the cluster does not answer.
         """
-        current = self.find(name, namespace)
         if current is None or current.status in PENDING:
             before: list[manifests.Object] = []
             after = manifests.read(self._render_new(name, namespace, chart, values))

@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from azrunbook import availability, errors
+
+if TYPE_CHECKING:
+    import httpx
 
 _MAX_CONNECTIONS = 400  # two seconds of silence at the highest rate a notebook takes
 _KEPT_CONNECTIONS = 20
@@ -117,6 +118,8 @@ class Prober:
         asyncio.run(self._ask_all())
 
     async def _ask_all(self) -> None:
+        import httpx
+
         context = ssl.create_default_context(cafile=self._ca_bundle and str(self._ca_bundle))
         limits = httpx.Limits(
             max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_KEPT_CONNECTIONS
@@ -135,7 +138,9 @@ class Prober:
                 number += 1
             await asyncio.gather(*tasks)
 
-    async def _ask(self, client: httpx.AsyncClient, at: float) -> None:
+    async def _ask(self, client: "httpx.AsyncClient", at: float) -> None:
+        import httpx
+
         sent = time.monotonic()
         status, headers, error = 0, httpx.Headers(), ""
         try:

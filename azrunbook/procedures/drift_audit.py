@@ -88,10 +88,10 @@ def plan(facts: Facts) -> plans.Plan:
 def _list_azure_steps(
     azure: plans.Plan, drifted: Iterable[plans.Change], layers: drift_facts.Layers
 ) -> list[plans.Step]:
-    """Provisioning's own steps as one group, each after those of the groups before its own."""
+    """Provisioning's own steps as one group, each after those that it needs."""
     kept = {change.id for change in drifted} - _list_unreachable(layers)
     steps = [
-        one
+        dataclasses.replace(one, group=AZURE)
         for one in azure.steps
         if one.action == "put_resource" and one.arguments["resource_id"] in kept
     ]
@@ -101,25 +101,7 @@ def _list_azure_steps(
         if one.action == "write_credentials"
         and all(region.state != "stopped" for region in layers.regions)
     ]
-    return [*_join(steps, list(provision.GROUPS)), *inside]
-
-
-def _join(steps: list[plans.Step], order: list[str]) -> list[plans.Step]:
-    return [
-        dataclasses.replace(
-            one,
-            group=AZURE,
-            after=(
-                *one.after,
-                *(
-                    other.name
-                    for other in steps
-                    if order.index(other.group) < order.index(one.group)
-                ),
-            ),
-        )
-        for one in steps
-    ]
+    return [*steps, *inside]
 
 
 def _list_unreachable(layers: drift_facts.Layers) -> set[str]:

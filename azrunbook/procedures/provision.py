@@ -8,7 +8,7 @@ not enabled, what there is of it is deleted, users first and the group last.
 
 import dataclasses
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
@@ -17,52 +17,7 @@ from azrunbook import checks, connect, estate, plan as plans, resources
 from azrunbook.procedures import actions, credentials, placing, preflights
 from azrunbook.resources import model
 
-# The cells of the notebook, in order, and what each one puts, unless something that it needs is
-# put by a later one.
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "resource groups": (model.GROUP,),
-    "networks": (
-        model.SECURITY_GROUP,
-        model.PUBLIC_ADDRESS,
-        model.NAT_GATEWAY,
-        model.NETWORK,
-        model.PEERING,
-        model.ZONE,
-        model.ZONE_LINK,
-    ),
-    "clusters and data": (
-        model.IDENTITY,
-        model.FEDERATION,
-        model.ROLE_ASSIGNMENT,
-        model.WORKSPACE,
-        model.CLUSTER,
-        model.MAINTENANCE,
-        model.REGISTRY,
-        model.REPLICATION,
-        model.SERVER,
-        model.DATABASE,
-        model.VIRTUAL_ENDPOINT,
-        model.MANAGED_CACHE,
-        model.MANAGED_CACHE_DATABASE,
-        model.CACHE,
-        model.CACHE_LINK,
-        model.STORAGE,
-        model.CONTAINER,
-        model.PRIVATE_ENDPOINT,
-        model.ZONE_GROUP,
-    ),
-    "front door": (
-        model.PROFILE,
-        model.ENDPOINT,
-        model.ORIGIN_GROUP,
-        model.ORIGIN,
-        model.DOMAIN,
-        model.ROUTE,
-        model.FIREWALL_POLICY,
-        model.SECURITY_POLICY,
-    ),
-}
-REMOVALS = "removals"
+RESOURCES, REMOVALS = "resources", "removals"
 _SETTLED = frozenset({"Succeeded", "Ready"})
 # Types whose operations take a quarter of an hour and more on Azure.
 _SLOW = frozenset({model.CLUSTER, model.SERVER, model.MANAGED_CACHE, model.CACHE, model.CACHE_LINK})
@@ -114,9 +69,8 @@ def plan(facts: Facts) -> plans.Plan:
         for change in resources.plan_changes(facts.desired, facts.actual)
     )
     by_id = {change.id: change for change in changes}
-    groups = _assign_groups(facts.desired)
     steps = [
-        _step(one, by_id, groups, facts)
+        _step(one, by_id, facts)
         for one in facts.desired
         if by_id[one.id].action in {"create", "update"}
     ]
@@ -129,22 +83,12 @@ def plan(facts: Facts) -> plans.Plan:
             *(_deletion(one) for one in gone),
         ),
         steps=(
-            *sorted(steps, key=lambda step: list(GROUPS).index(step.group)),
+            *steps,
             *credentials.plan_steps(facts.signing_in),
             *_removals(gone),
         ),
         notes=_notes(changes, gone),
     )
-
-
-def _assign_groups(desired: Iterable[resources.DesiredResource]) -> dict[str, str]:
-    """Choose each resource's group: its type's, or a later one that it depends on."""
-    names = list(GROUPS)
-    usual = {kind: names.index(group) for group, kinds in GROUPS.items() for kind in kinds}
-    chosen: dict[str, int] = {}
-    for one in desired:  # in an order in which each comes after what it needs
-        chosen[one.id] = max([usual[one.type], *(chosen[other] for other in one.depends_on)])
-    return {id_: names[place] for id_, place in chosen.items()}
 
 
 def _deletion(one: resources.DesiredResource) -> plans.Change:
@@ -189,7 +133,6 @@ def _finish(change: plans.Change, actual: Mapping[str, Any] | None) -> plans.Cha
 def _step(
     one: resources.DesiredResource,
     changes: Mapping[str, plans.Change],
-    groups: Mapping[str, str],
     facts: Facts,
 ) -> plans.Step:
     before = facts.actual[one.id]
@@ -201,20 +144,18 @@ def _step(
             {"resource_id": one.id, "api_version": one.api_version, "body": before},
         )
     )
-    same_group = [
+    needed = [
         _put_name(other)
         for other in facts.desired
-        if other.id in one.depends_on
-        and groups[other.id] == groups[one.id]
-        and changes[other.id].action in {"create", "update"}
+        if other.id in one.depends_on and changes[other.id].action in {"create", "update"}
     ]
     return plans.Step(
         name=_put_name(one),
-        group=groups[one.id],
+        group=RESOURCES,
         action="put_resource",
         arguments={"resource_id": one.id},
         undo=(undo,),
-        after=tuple(same_group),
+        after=tuple(needed),
         timeout_seconds=2700 if one.type in _SLOW else 900,
     )
 

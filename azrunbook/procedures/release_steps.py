@@ -80,7 +80,7 @@ def observe(clients: connect.Clients, specs: list[Spec]) -> tuple[Fact, ...]:
     def look(spec: Spec) -> Fact:
         helm = clients.region(spec.role).releases
         current = helm.find(spec.name, spec.namespace)
-        changes = tuple(helm.preview(spec.name, spec.namespace, spec.chart, spec.values))
+        changes = tuple(helm.preview(current, spec.name, spec.namespace, spec.chart, spec.values))
         return Fact(spec, current, changes, _decide(current, changes))
 
     return tuple(clients.for_each(look, specs))

@@ -5,6 +5,7 @@ the journal's start is already written; in JupyterLab :func:`begin` makes the fo
 law kept here: nothing is changed before the plan is shown and the step's undo is on disk.
 """
 
+import datetime as dt
 import html
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from azrunbook import checks, errors, estate, journal, plan as plans, secrets
-from azrunbook.procedures import folders, records, steps
+from azrunbook.procedures import folders, pace, records, steps
 
 RUN_VARIABLE = "AZRUNBOOK_RUN"
 _OBSERVED_ROWS = 200  # of a table, in the journal; the notebook shows it whole
@@ -164,6 +165,25 @@ class Run:
         """Record a measured figure, with its prediction where there is one."""
         self._log.append("metric", name=name, value=value, unit=unit, predicted=predicted)
         return Metric(name, value, unit, predicted)
+
+    def pace(self) -> pace.Pace:
+        """Record how long the plan's steps took against their longest chain; returns both."""
+        after = {step.name: step.after for step in self._plan.steps} if self._plan else {}
+        found = pace.measure(
+            [
+                pace.Timed(
+                    one.name,
+                    dt.datetime.fromisoformat(one.started_at),
+                    one.seconds,
+                    after[one.name],
+                )
+                for one in records.list_steps(self._log.read())
+                if one.state == "done" and one.seconds is not None and one.name in after
+            ]
+        )
+        if found.chain:
+            self.metric("time against the longest chain", round(found.ratio, 3), "times", (1, 1.1))
+        return found
 
     def finish(self) -> Result:
         """Compute the verdict from the journal and end the run."""

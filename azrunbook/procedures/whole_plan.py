@@ -6,10 +6,11 @@ the infrastructure below it is not there, is shown as to be created, with a note
 cluster is stopped only the infrastructure is shown.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
+from typing import Any
 
-from azrunbook import connect, errors, estate, plan as plans, resources
+from azrunbook import connect, errors, plan as plans, resources
 from azrunbook.procedures import app_release, engines, ingress_rollout, release_steps
 from azrunbook.resources import model
 
@@ -25,10 +26,16 @@ def observe(clients: connect.Clients, engine: str) -> dict[str, plans.Plan]:
         ConnectError: a cluster runs and does not answer.
     """
     facts = engines.observe(clients, engine)
-    running = [role for role in clients.estate.regions if not _is_stopped(clients, role)]
-    if not _is_provisioned(clients):
+    below = _read_below(clients)
+    if None in below.values():
         ingress, app = plan_absent(clients)
     else:
+        # A stopped cluster (a region that was failed over) cannot be asked what it runs.
+        running = [
+            role
+            for role, region in clients.estate.regions.items()
+            if _read_power(below[model.CLUSTER, region.location]) != "Stopped"
+        ]
         makers: list[Callable[[], plans.Plan]] = [
             lambda: ingress_rollout.plan(ingress_rollout.observe(clients, roles=running)),
             lambda: app_release.plan(app_release.observe(clients, roles=running)),
@@ -39,20 +46,16 @@ def observe(clients: connect.Clients, engine: str) -> dict[str, plans.Plan]:
     return {INFRASTRUCTURE: engines.plan(facts), INGRESS: ingress, APP: app}
 
 
-def _is_stopped(clients: connect.Clients, role: estate.RegionName) -> bool:
-    """A stopped cluster (a region that was failed over) cannot be asked what it runs."""
-    group = clients.estate.regions[role].resource_group
-    found = clients.clusters.find(group, clients.estate.cluster.name)
-    return found is not None and found.power == "Stopped"
-
-
-def _is_provisioned(clients: connect.Clients) -> bool:
-    """Whether every cluster and the registry exist, so that there is something to ask."""
+def _read_below(clients: connect.Clients) -> dict[tuple[str, str], Mapping[str, Any] | None]:
+    """What releases need, by type and region: every cluster, and the registry."""
     desired = resources.desired_resources(clients.estate, clients.subscription_id)
     needed = [one for one in desired if one.type in {model.CLUSTER, model.REGISTRY}]
-    return None not in clients.for_each(
-        lambda one: clients.arm.find(one.id, one.api_version), needed
-    )
+    found = clients.for_each(lambda one: clients.arm.find(one.id, one.api_version), needed)
+    return {(one.type, one.region): body for one, body in zip(needed, found, strict=True)}
+
+
+def _read_power(cluster: Mapping[str, Any] | None) -> str:
+    return str((cluster or {}).get("properties", {}).get("powerState", {}).get("code", "Running"))
 
 
 def plan_absent(clients: connect.Clients) -> tuple[plans.Plan, plans.Plan]:

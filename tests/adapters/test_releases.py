@@ -116,18 +116,20 @@ def test_nothing_secret_stands_on_a_command_line_or_in_a_log(helmed, chart, capl
     assert "--kube-token" not in seen
 
 
+def preview(helmed, chart, values):
+    return helmed.preview(helmed.find("shop", NAMESPACE), "shop", NAMESPACE, chart, values)
+
+
 def test_a_preview_of_the_same_release_shows_nothing(helmed, chart):
     """Releasing again what is deployed changes nothing."""
     release(helmed, chart, colour="red")
-    assert helmed.preview("shop", NAMESPACE, chart, {"colour": "red"}) == ()
+    assert preview(helmed, chart, {"colour": "red"}) == ()
 
 
 def test_a_preview_shows_what_changes_and_hides_what_is_secret(helmed, chart):
     """A setting is shown with both values, a secret only as changed; nothing is changed."""
     release(helmed, chart)
-    changes = helmed.preview(
-        "shop", NAMESPACE, chart, {"colour": "red", "password": "second-secret"}
-    )
+    changes = preview(helmed, chart, {"colour": "red", "password": "second-secret"})
     assert [(one.path, one.before, one.after) for one in changes] == [
         ("ConfigMap shop/settings data colour", "blue", "red"),
         ("Secret shop/login stringData password", "(hidden)", "(hidden, another value)"),
@@ -137,7 +139,7 @@ def test_a_preview_shows_what_changes_and_hides_what_is_secret(helmed, chart):
 
 def test_a_preview_of_a_first_release_shows_each_object_as_new(helmed, chart):
     """Nothing is there before: every object comes, told by a digest."""
-    changes = helmed.preview("shop", NAMESPACE, chart, {"replicas": 1})
+    changes = preview(helmed, chart, {"replicas": 1})
     assert [(one.path, one.before) for one in changes] == [
         ("ConfigMap shop/settings", None),
         ("Deployment shop/web", None),

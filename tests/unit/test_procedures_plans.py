@@ -84,15 +84,15 @@ def test_what_is_not_as_declared_is_put(declared, changed, actions, undo):
     assert bool(planned.notes) == ("replace" in actions)
 
 
-def test_a_step_waits_for_what_it_needs_in_its_own_group(declared):
-    """Endpoints and origins wait for the profile; clusters for identities, networks are done."""
+def test_a_step_waits_for_what_it_needs_and_for_nothing_else(declared):
+    """No layer waits for another one as a whole: Front Door is made while the clusters are."""
     planned = provision.plan(provision.Facts(declared, dict.fromkeys(one.id for one in declared)))
     waits = {one.name.split()[1].rpartition("/")[2]: len(one.after) for one in planned.steps}
-    # Its control plane's identity, and the three roles of it and its kubelets.
-    assert (waits[CLUSTER], waits["profiles"]) == (4, 0)
+    # Its network, its control plane's identity, and the three roles of it and its kubelets.
+    assert (waits[CLUSTER], waits["profiles"], waits["resourceGroups"]) == (5, 1, 0)
     assert (waits["afdEndpoints"], waits["origins"]) == (1, 1)
     assert waits["routes"] >= 2
-    assert planned.groups == tuple(provision.GROUPS)
+    assert planned.groups == (provision.RESOURCES,)
 
 
 def test_a_step_does_not_wait_for_what_is_there(declared):
