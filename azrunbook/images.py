@@ -98,6 +98,11 @@ class Registry:
             (one for one in runs if one.status == "Succeeded" and wanted <= set(one.names)), None
         )
 
+    def find_digest(self, name: str) -> str:
+        """The digest of a ``repository:tag``; empty when the registry does not have it."""
+        found = self.find_build([name])
+        return found.digest if found else ""
+
     def build(
         self,
         folder: Path,

@@ -38,6 +38,7 @@ class Deployment:
         replicas: how many are wanted.
         ready: how many are ready, of any revision.
         is_ready: all wanted ones are available and of the newest revision, none of an older left.
+        images: of the newest revision's containers.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Deployment:
     replicas: int
     ready: int
     is_ready: bool
+    images: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,7 @@ def _describe_deployment(body: Mapping[str, Any]) -> Deployment:
         is_ready=is_seen
         and updated == wanted == status.get("replicas", 0)
         and status.get("availableReplicas", 0) == wanted,
+        images=_list_images(body["spec"]["template"]["spec"]),
     )
 
 
@@ -271,8 +274,12 @@ def _describe_pod(body: Mapping[str, Any]) -> Pod:
         state=next(iter(reasons), status.get("phase", "Unknown")),
         is_ready=_is_true(body, "Ready"),
         restarts=sum(one.get("restartCount", 0) for one in containers),
-        images=tuple(one["image"] for one in body["spec"]["containers"]),
+        images=_list_images(body["spec"]),
     )
+
+
+def _list_images(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(one["image"] for one in spec["containers"])
 
 
 def _is_true(body: Mapping[str, Any], condition: str) -> bool:

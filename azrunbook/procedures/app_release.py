@@ -1,8 +1,9 @@
 """Procedure 03: build the application's image, release it in every region, prove it is served.
 
 The image is built by the registry from ``app/`` as it is here, under the version's name; a build of
-the same source under the same version is not repeated. The proof is the public endpoint: every
-response says which region and release served it.
+the same source under the same version is not repeated. Released is the digest that the registry
+has for that source, so a tag that moves later moves nothing that runs. The proof is the public
+endpoint: every response says which region and release served it.
 """
 
 import html
@@ -17,6 +18,7 @@ from azrunbook.procedures import actions, credentials, drills, ingress_rollout, 
 
 _BUILD_TIMEOUT_SECONDS = 900
 _PROOF_SECONDS = 3.0
+UNKNOWN_DIGEST = "The image's digest is known when it is built; the release is pinned to it then."
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,21 @@ class Facts:
     Attributes:
         image: the full name the release will use.
         source: digest of the source it is built from.
-        is_built: whether the registry has built this image from this source already.
+        digest: of the image that the registry has built from this source; empty: it has not yet.
     """
 
     version: str
     image: str
     source: str
-    is_built: bool
+    digest: str
     releases: release_steps.Facts
 
+    @property
+    def is_built(self) -> bool:
+        return bool(self.digest)
+
     def _repr_html_(self) -> str:
-        built = "in the registry" if self.is_built else "not built yet"
+        built = f"<code>{self.digest}</code>" if self.is_built else "not built yet"
         return (
             f"<p><code>{html.escape(self.image)}</code> from source "
             f"<code>{self.source[:12]}</code>: {built}</p>{self.releases._repr_html_()}"
@@ -49,30 +55,38 @@ def observe(
     """Look for the image in the registry and for the release in every region, or in some."""
     version = version or clients.estate.app.version
     source = images.digest_context(clients.project / "app")
-    found = clients.registry.find_build(_list_names(clients, version, source))
+    digest = clients.registry.find_digest(name_source(clients, version, source))
+    specs = list_specs(clients, version, digest=digest)
     return Facts(
         version=version,
         image=f"{clients.registry.login_server}/{clients.estate.app.image}:{version}",
         source=source,
-        is_built=found is not None,
+        digest=digest,
         releases=release_steps.Facts(
             release_steps.observe(
-                clients,
-                [one for one in list_specs(clients, version) if roles is None or one.role in roles],
+                clients, [one for one in specs if roles is None or one.role in roles]
             )
         ),
     )
 
 
-def _list_names(clients: connect.Clients, version: str, source: str) -> list[str]:
-    """The tags of one build: the version, and the version with its source, which never moves."""
-    image = clients.estate.app.image
-    return [f"{image}:{version}", f"{image}:{version}-{source[:12]}"]
+def name_source(clients: connect.Clients, version: str, source: str) -> str:
+    """``repository:tag`` of the build of a source; unlike the version's own tag it never moves."""
+    return f"{clients.estate.app.image}:{version}-{source[:12]}"
 
 
-def list_specs(clients: connect.Clients, version: str) -> list[release_steps.Spec]:
-    """The application's release of each region."""
+def list_specs(
+    clients: connect.Clients, version: str, *, digest: str | None = None
+) -> list[release_steps.Spec]:
+    """The application's release of each region.
+
+    ``digest`` is the image's; None: what the registry has of the source that is here. Empty while
+    that is not built: the tag alone is released.
+    """
     app, folder = clients.estate.app, clients.project / "app"
+    if digest is None:
+        source = images.digest_context(folder)
+        digest = clients.registry.find_digest(name_source(clients, version, source))
     environment = yaml.safe_load((folder / f"values-{clients.estate.environment}.yaml").read_text())
     return [
         release_steps.Spec(
@@ -83,7 +97,7 @@ def list_specs(clients: connect.Clients, version: str) -> list[release_steps.Spe
             chart=folder,
             values=ingress_rollout.merge(
                 environment or {},
-                plan_values(app, clients.registry.login_server, region.location, version)
+                plan_values(app, clients.registry.login_server, region.location, version, digest)
                 | {"data": {"secretName": credentials.find_name(clients.estate)}},
             ),
         )
@@ -91,11 +105,14 @@ def list_specs(clients: connect.Clients, version: str) -> list[release_steps.Spe
     ]
 
 
-def plan_values(app: estate.App, login_server: str, location: str, version: str) -> dict[str, Any]:
+def plan_values(
+    app: estate.App, login_server: str, location: str, version: str, digest: str
+) -> dict[str, Any]:
     """What the estate decides, in the chart's words; pure."""
+    image = {"repository": f"{login_server}/{app.image}", "tag": version, "digest": digest}
     return {
         "replicaCount": app.replicas,
-        "image": {"repository": f"{login_server}/{app.image}", "tag": version},
+        "image": image,
         "region": location,
         "ingress": {"enabled": True},
     }
@@ -139,13 +156,19 @@ def plan(facts: Facts) -> plans.Plan:
     )
     regions = facts.releases.regions
     steps = [
-        plans.Step(**{**vars(step), "arguments": {**step.arguments, "version": facts.version}})
+        plans.Step(
+            **{
+                **vars(step),
+                "arguments": {**step.arguments, "version": facts.version, "source": facts.source},
+            }
+        )
         for step in release_steps.list_steps(regions, action="release_app")
     ]
     return plans.Plan(
         title=f"Release the app {facts.version}",
         changes=(image, *release_steps.list_changes(regions)),
         steps=(*(() if facts.is_built else (build,)), *steps),
+        notes=() if facts.is_built else (UNKNOWN_DIGEST,),
     )
 
 
@@ -162,7 +185,7 @@ def build_image(
         )
     build = clients.registry.build(
         folder,
-        names=_list_names(clients, version, source),
+        names=[f"{clients.estate.app.image}:{version}", name_source(clients, version, source)],
         timeout=progress.remaining_seconds,
         progress=progress,
     )
@@ -176,11 +199,29 @@ def release_app(
     *,
     role: estate.RegionName,
     version: str,
+    source: str,
     takes_over: bool = False,
 ) -> str:
     """Install or upgrade the application of one region; see :func:`release_steps.release`."""
-    spec = next(one for one in list_specs(clients, version) if one.role == role)
+    digest = get_digest(clients, version, source)
+    specs = list_specs(clients, version, digest=digest)
+    spec = next(one for one in specs if one.role == role)
     return release_steps.release(clients, progress, spec, takes_over=takes_over)
+
+
+def get_digest(clients: connect.Clients, version: str, source: str) -> str:
+    """The digest of what was built of a source.
+
+    Raises:
+        NotFoundError: the registry does not have it.
+    """
+    name = name_source(clients, version, source)
+    if digest := clients.registry.find_digest(name):
+        return digest
+    raise errors.NotFoundError(
+        f"{name} is not in {clients.registry.login_server}: expected the build of this source. "
+        "Run the notebook again to build it."
+    )
 
 
 def ask_public_endpoint(
@@ -195,13 +236,36 @@ def verify(
     clients: connect.Clients, traffic: drills.Observation, *, facts: Facts
 ) -> list[checks.CheckResult]:
     """Deployed and ready in every region, and served to the public."""
-    specs = list_specs(clients, facts.version)
+    digest = clients.registry.find_digest(name_source(clients, facts.version, facts.source))
+    specs = list_specs(clients, facts.version, digest=digest)
+    wanted = f"{facts.image}@{digest}"
 
     def look(spec: release_steps.Spec) -> list[checks.CheckResult]:
-        return release_steps.check(clients, spec)
+        return [*release_steps.check(clients, spec), check_image(clients, spec, wanted)]
 
     return [
         *(one for found in clients.for_each(look, specs) for one in found),
         traffic.check_availability(clients.estate.objectives.steady_availability_percent),
         traffic.check_release(facts.version),
     ]
+
+
+def check_image(
+    clients: connect.Clients, spec: release_steps.Spec, wanted: str
+) -> checks.CheckResult:
+    """A region's pods are made of one image, by its digest."""
+    name = f"image in {spec.location}"
+
+    def look() -> checks.CheckResult:
+        workloads = clients.region(spec.role).workloads
+        deployments = workloads.list_deployments(spec.namespace, release=spec.name)
+        found = sorted({image for one in deployments for image in one.images})
+        return checks.CheckResult(
+            name=name,
+            passed=found == [wanted],
+            criterion=wanted,
+            found=", ".join(found) or "no Deployment",
+            advice=f"kubectl get deployments -n {spec.namespace} -o wide; run this notebook again",
+        )
+
+    return checks.look(name, wanted, look)

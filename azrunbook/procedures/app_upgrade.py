@@ -43,7 +43,7 @@ class Facts:
     Attributes:
         declared: the version of the estate file, which is there now.
         source: digest of the source of the next version.
-        is_built: whether the registry has built it from this source already.
+        digest: of the image that the registry has built from it; empty: it has not yet.
         upgrade: in the order in which the regions are upgraded.
         broken: in the region that serves users.
         values: what changes in the values that the release is given, by location.
@@ -54,13 +54,13 @@ class Facts:
     broken_version: str
     description: str
     source: str
-    is_built: bool
+    digest: str
     upgrade: release_steps.Facts
     broken: release_steps.Fact
     values: Mapping[str, tuple[plans.PropertyChange, ...]]
 
     def _repr_html_(self) -> str:
-        built = "in the registry" if self.is_built else "not built yet"
+        built = f"<code>{self.digest}</code>" if self.digest else "not built yet"
         return (
             f"<p>{html.escape(self.declared)} → {html.escape(self.version)}: "
             f"{html.escape(self.description)} Source <code>{self.source[:12]}</code>, {built}. "
@@ -79,43 +79,36 @@ def observe(
     """
     folder = clients.project / "app"
     source = patched_source.digest(folder, version)
-    built = clients.registry.find_build(_list_names(clients, version, broken_version, source))
-    upgrade = release_steps.observe(clients, _order(clients, version))
-    broken = release_steps.observe(clients, [_break(_order(clients, broken_version)[-1])])[0]
+    digest = clients.registry.find_digest(app_release.name_source(clients, version, source))
+    upgrade = release_steps.observe(clients, _order(clients, version, digest))
+    broken = release_steps.observe(clients, [_break(_order(clients, broken_version, digest)[-1])])
     return Facts(
         declared=clients.estate.app.version,
         version=version,
         broken_version=broken_version,
         description=patched_source.read(folder, version).description,
         source=source,
-        is_built=built is not None,
+        digest=digest,
         upgrade=release_steps.Facts(upgrade),
-        broken=broken,
+        broken=broken[0],
         values={one.spec.location: _compare_values(clients, one) for one in upgrade},
     )
-
-
-def _list_names(
-    clients: connect.Clients, version: str, broken_version: str, source: str
-) -> list[str]:
-    image = clients.estate.app.image
-    return [f"{image}:{version}", f"{image}:{broken_version}", f"{image}:{version}-{source[:12]}"]
 
 
 def list_digests(clients: connect.Clients, facts: Facts) -> dict[str, str]:
     """The images of the declared and of the next version, as far as they are built."""
     image = clients.estate.app.image
     found = {
-        version: clients.registry.find_build([f"{image}:{version}"])
+        version: clients.registry.find_digest(f"{image}:{version}")
         for version in (facts.declared, facts.version)
     }
-    return {version: build.digest for version, build in found.items() if build}
+    return {version: digest for version, digest in found.items() if digest}
 
 
-def _order(clients: connect.Clients, version: str) -> list[release_steps.Spec]:
+def _order(clients: connect.Clients, version: str, digest: str) -> list[release_steps.Spec]:
     """The regions' releases, the one that serves users last."""
     serving = regions.observe(clients, region="primary").preferred.role
-    specs = app_release.list_specs(clients, version)
+    specs = app_release.list_specs(clients, version, digest=digest)
     return sorted(specs, key=lambda one: one.role == serving)
 
 
@@ -174,8 +167,8 @@ def plan(facts: Facts) -> plans.Plan:
         )
     upgrades = facts.upgrade.regions
     steps = [
-        *_chain(_plan_upgrade(one, facts.version) for one in upgrades),
-        _plan_broken(facts.broken, facts.broken_version),
+        *_chain(_plan_upgrade(one, facts.version, facts.source) for one in upgrades),
+        _plan_broken(facts),
         *_chain(_plan_return(one) for one in upgrades),
     ]
     failing = (
@@ -185,8 +178,9 @@ def plan(facts: Facts) -> plans.Plan:
     return plans.Plan(
         title=f"Upgrade the app to {facts.version}, break it with {facts.broken_version}, go back",
         changes=_list_changes(facts),
-        steps=(*(() if facts.is_built else (_plan_build(facts),)), *steps),
+        steps=(*(() if facts.digest else (_plan_build(facts),)), *steps),
         notes=(
+            *(() if facts.digest else (app_release.UNKNOWN_DIGEST,)),
             "Pods are replaced one by one in one region after the other; no request may fail.",
             failing,
             f"At the end every region runs {facts.declared} again.",
@@ -196,7 +190,7 @@ def plan(facts: Facts) -> plans.Plan:
 
 def _list_changes(facts: Facts) -> tuple[plans.Change, ...]:
     image = plans.Change(
-        action="no_change" if facts.is_built else "create",
+        action="no_change" if facts.digest else "create",
         type="container image",
         name=f"{facts.version}, also named {facts.broken_version}",
         region="global",
@@ -223,26 +217,29 @@ def _plan_build(facts: Facts) -> plans.Step:
     )
 
 
-def _plan_upgrade(fact: release_steps.Fact, version: str) -> plans.Step:
+def _plan_upgrade(fact: release_steps.Fact, version: str, source: str) -> plans.Step:
     """With the way back for everything that follows in this region."""
     return plans.Step(
         name=f"upgrade {fact.spec.name} in {fact.spec.location} to {version}",
         group="upgrade",
         action="release_app",
-        arguments={"role": fact.spec.role, "version": version},
+        arguments={"role": fact.spec.role, "version": version, "source": source},
         undo=(plans.Undo("roll_back_release", _list_return_arguments(fact)),),
         timeout_seconds=_STEP_TIMEOUT_SECONDS,
     )
 
 
-def _plan_broken(fact: release_steps.Fact, version: str) -> plans.Step:
+def _plan_broken(facts: Facts) -> plans.Step:
+    fact = facts.broken
     return plans.Step(
-        name=f"release {version}, which is broken, in {fact.spec.location}",
+        name=f"release {facts.broken_version}, which is broken, in {fact.spec.location}",
         group="broken release",
         action="release_broken_app",
         arguments={
             "role": fact.spec.role,
-            "version": version,
+            "version": facts.broken_version,
+            "built_as": facts.version,
+            "source": facts.source,
             "since": _list_return_arguments(fact)["revision"],
         },
         timeout_seconds=_STEP_TIMEOUT_SECONDS,
@@ -295,10 +292,12 @@ def build_next_image(
             f"{folder.name}/ has changed since the plan was made: expected source {source[:12]}. "
             "Run the notebook again to plan with what is there now."
         )
+    image = clients.estate.app.image
+    names = [f"{image}:{version}", f"{image}:{broken_version}"]
     with patched_source.copied(folder, version) as copy:
         build = clients.registry.build(
             copy,
-            names=_list_names(clients, version, broken_version, source),
+            names=[*names, app_release.name_source(clients, version, source)],
             timeout=progress.remaining_seconds,
             progress=progress,
         )
@@ -312,16 +311,21 @@ def release_broken_app(
     *,
     role: estate.RegionName,
     version: str,
+    built_as: str,
+    source: str,
     since: int,
 ) -> str:
     """Release what cannot come up, and see it taken back.
 
-    ``since``: the revision before this run; a later one that was taken back is not tried again.
+    ``built_as``: the version that its image was built as, from ``source``. ``since``: the revision
+    before this run; a later one that was taken back is not tried again.
 
     Raises:
         StepError: it came up, or nobody took it back.
     """
-    spec = _break(next(x for x in app_release.list_specs(clients, version) if x.role == role))
+    digest = app_release.get_digest(clients, built_as, source)
+    specs = app_release.list_specs(clients, version, digest=digest)
+    spec = _break(next(one for one in specs if one.role == role))
     region, failure = clients.region(role), "it came up although it is broken"
     helm = region.releases
     if repaired := helm.repair_pending(spec.name, spec.namespace):

@@ -37,13 +37,18 @@ class Replicas:
 
 def count(at: float, location: str, pods: Iterable[workloads.Pod]) -> Replicas:
     """Count pods by the tag of their first image; pure."""
-    known = [(pod.images[0].rpartition(":")[2], pod.is_ready) for pod in pods]
+    known = [(_read_tag(pod.images[0]), pod.is_ready) for pod in pods]
     return Replicas(
         at,
         location,
         ready=_sort(availability.count(version for version, is_ready in known if is_ready)),
         waiting=_sort(availability.count(version for version, is_ready in known if not is_ready)),
     )
+
+
+def _read_tag(image: str) -> str:
+    """The tag of ``repository:tag@digest``."""
+    return image.partition("@")[0].rpartition(":")[2]
 
 
 def _sort(counts: Mapping[str, int]) -> dict[str, int]:

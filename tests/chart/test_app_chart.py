@@ -90,6 +90,15 @@ def test_it_should_run_the_image_it_was_given(render):
     assert labels["app.kubernetes.io/version"] == "1.0.1"
 
 
+def test_it_should_pin_the_digest_it_was_given(render):
+    """Nodes pull by the digest; the tag stays for people, and is what the application reports."""
+    digest = "sha256:" + "ab" * 32
+    objects = render("image.tag=1.0.1", f"image.digest={digest}")
+    wanted = f"azrunbookdv.azurecr.io/hello-world:1.0.1@{digest}"
+    assert container_of(objects)["image"] == wanted
+    assert env_of(objects)["APP_VERSION"]["value"] == "1.0.1"
+
+
 def test_it_should_default_to_the_first_release(render):
     """Without values the chart runs version 1.0.0 of the dv registry, twice."""
     objects = render()

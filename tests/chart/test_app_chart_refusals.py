@@ -131,6 +131,7 @@ def test_it_should_not_refuse_what_works(render, expressions):
         ("ingress.hosts={Not A Host}", "hosts"),
         ("podDisruptionBudget.maxUnavailable=half", "maxUnavailable"),
         ("image.tag=a b", "tag"),
+        ("image.digest=sha256:abc", "digest"),
     ],
 )
 def test_it_should_refuse_unknown_and_wrong_values(refuse, expression, key):

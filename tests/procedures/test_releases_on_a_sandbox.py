@@ -72,6 +72,16 @@ def test_the_first_run_releases_in_both_regions_at_once(estate, stem):
     assert kinds == ["step_started", "step_started", "step_done", "step_done"]
 
 
+def test_the_first_release_runs_the_digest_of_the_registry(estate, clients):
+    """What the Deployments name is what the registry has, and the record says tag and digest."""
+    digest = clients.registry.find_digest("hello-world:1.0.0")
+    wanted = f"azrunbookdv.azurecr.io/hello-world:1.0.0@{digest}"
+    looked = [
+        one for one in estate.first["03_release_app"].list("check") if one["name"][:5] == "image"
+    ]
+    assert [(one["passed"], one["found"]) for one in looked] == [(True, wanted)] * 2
+
+
 @pytest.mark.parametrize("stem", ["02_roll_out_ingress", "03_release_app"])
 def test_a_second_run_changes_nothing(estate, stem):
     """No step, no new revision; what is there is verified all the same."""
@@ -91,12 +101,19 @@ def test_a_released_application_records_visits_in_the_database(clients):
 
 
 def test_another_version_is_planned_as_an_update_of_its_properties(estate):
-    """The image is built and both releases change exactly where the version stands."""
+    """The image is built and both releases change exactly where the version stands.
+
+    What runs is pinned to a digest; that of the next one is not known yet, and the plan says so.
+    """
     done = estate.perform("03_release_app", apply=False, version=NEXT)
     assert (done.verdict, done.actions) == ("planned", {"create": 1, "update": 2})
     update = next(one for one in done.plan["changes"] if one["action"] == "update")
     images = [one for one in update["properties"] if one["path"].endswith("image")]
-    assert [(one["before"][-5:], one["after"][-5:]) for one in images] == [("1.0.0", NEXT)]
+    found = [(*one["before"].split("@sha256:"), one["after"]) for one in images]
+    assert [(old[-5:], len(digest), new[-5:]) for old, digest, new in found] == [
+        ("1.0.0", 64, NEXT)
+    ]
+    assert app_release.UNKNOWN_DIGEST in done.plan["notes"]
     steps = [step for step in done.plan["steps"] if step["group"] == "release"]
     assert {json.dumps(step["undo"][0]["arguments"]["revision"]) for step in steps} <= {"1", "2"}
 

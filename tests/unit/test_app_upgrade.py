@@ -25,14 +25,14 @@ def fact(location, revision=3):
     return release_steps.Fact(spec, current or None, (), "update")
 
 
-def facts(*, version="1.0.1", is_built=False, revision=3):
+def facts(*, version="1.0.1", digest="", revision=3):
     return app_upgrade.Facts(
         declared="1.0.0",
         version=version,
         broken_version="1.0.2",
         description="Something.",
         source="f" * 64,
-        is_built=is_built,
+        digest=digest,
         upgrade=release_steps.Facts((fact("west", revision), fact("east", revision))),
         broken=fact("east", revision),
         values={"west": (plans.PropertyChange("values image tag", "1.0.0", "1.0.1"),), "east": ()},
@@ -111,13 +111,13 @@ def test_an_unknown_release_is_refused():
         patched_source.digest(APP, "9.9.9")
 
 
-@pytest.mark.parametrize(("is_built", "groups"), [
-    (False, ("image", "upgrade", "broken release", "roll back")),
-    (True, ("upgrade", "broken release", "roll back")),
+@pytest.mark.parametrize(("digest", "groups"), [
+    ("", ("image", "upgrade", "broken release", "roll back")),
+    ("sha256:" + "ab" * 32, ("upgrade", "broken release", "roll back")),
 ])  # fmt: skip
-def test_the_plan_goes_there_and_back(is_built, groups):
+def test_the_plan_goes_there_and_back(digest, groups):
     """What is built already is not built again."""
-    assert app_upgrade.plan(facts(is_built=is_built)).groups == groups
+    assert app_upgrade.plan(facts(digest=digest)).groups == groups
 
 
 @pytest.mark.parametrize("group", ["upgrade", "roll back"])

@@ -234,7 +234,8 @@ def test_an_image_is_built_once(is_built):
     """The build is the first step, unless the registry has it; the version goes with each step."""
     spec = release_steps.Spec("primary", "eastus", "hello-world", "hello-world", Path(), {})
     fact = release_steps.Fact(spec, None, CHANGED, "create")
-    facts = app_release.Facts("2.0.0", "r/hello:2.0.0", "ab" * 32, is_built,
+    digest = "sha256:" + "cd" * 32 if is_built else ""
+    facts = app_release.Facts("2.0.0", "r/hello:2.0.0", "ab" * 32, digest,
                               release_steps.Facts((fact,)))  # fmt: skip
     planned = app_release.plan(facts)
     assert [one.action for one in planned.steps] == (
