@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test setup lock check clean
+.PHONY: demo test setup lock check clean image-check
 
 demo: setup
 	$(BIN)/azrunbook demo
@@ -29,6 +29,11 @@ lock:
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra sandbox --extra dev --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal \
 		-o requirements.lock
+
+# Builds app/Dockerfile with buildah and runs the image; `make test` does too where buildah is there.
+image-check: setup
+	command -v buildah >/dev/null || { echo "needs buildah: apt-get install buildah" >&2; exit 1; }
+	$(BIN)/pytest -m needs_buildah
 
 check:
 	bash .ci/run
