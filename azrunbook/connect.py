@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
     from azrunbook import (
+        activity_log,
         aks,
         arm,
         front_door,
@@ -139,6 +140,14 @@ class Clients:
             ca_bundle=self.connection.ca_bundle,
             polling_interval_seconds=self.connection.polling_interval_seconds,
         )
+
+    @functools.cached_property
+    def activity_log(self) -> "activity_log.ActivityLog":
+        from azrunbook import activity_log
+
+        known = self.connection.credential
+        application = known.client_id if known else ""
+        return activity_log.ActivityLog(self.arm, self.subscription_id, application=application)
 
     @functools.cached_property
     def terraform(self) -> "terraform.Terraform":

@@ -1,15 +1,17 @@
 """What a live Kubernetes object is that its manifest does not say, and who made it so. Pure.
 
-Only what the manifest states counts: the API server adds defaults, status and allocations, which
+What the manifest states is compared: the API server adds defaults, status and allocations, which
 are nobody's drift. Quantities are compared by value, empty and absent are the same, lists of
 things with a key are compared by key. Who changed a field is read from ``metadata.managedFields``,
 where the API server writes the manager and the time of the last write that set the field; it
-keeps nothing about what was deleted.
+keeps nothing about what was deleted. The same record tells what was added: a field that the
+manifest does not state, and that somebody owns who is neither the release nor a controller.
 """
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,20 @@ _OTHER = "(hidden, another value)"
 _QUANTITIES = frozenset({"requests", "limits", "hard", "capacity", "averageValue", "sizeLimit"})
 # Written by the server where the manifest leaves them empty, or not read by it at all.
 _IGNORED = frozenset({"status", "creationTimestamp"})
+# Held by controllers over objects of others; and what kubectl keeps for itself, or leaves behind
+# when it restarts pods: neither configures anything.
+_HOLDS = frozenset({"finalizers", "ownerReferences"})
+_NOTES = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "kubectl.kubernetes.io/restartedAt",
+        "kubernetes.io/change-cause",
+    }
+)
+# Managers whose fields are no drift: the release's and this runbook's own, and by their names those
+# of controllers (kube-controller-manager, cloud-node-manager, vpa-admission-controller, …).
+_OWN = frozenset({"helm", "azrunbook", "kubelet", "cluster-autoscaler"})
+_CONTROLLER = re.compile(r"^(kube|cloud|aks|azure)-|controller|operator")
 _FILLED = frozenset({"clusterIP"})
 # By which an item of a list is known; the first one that all items have, each another one.
 _KEYS = ("name", "mountPath", "containerPort", "port", "key", "type", "ip", "uid")
@@ -48,6 +64,21 @@ class Difference:
     author: Author | None
 
 
+@dataclass(frozen=True)
+class Addition:
+    """One field or list item that somebody added.
+
+    Attributes:
+        steps: where, as JSON: names of fields, and the keys of items of lists.
+        value: what is there; hidden in a Secret.
+    """
+
+    path: str
+    steps: tuple[Any, ...]
+    value: Any
+    author: Author
+
+
 def compare(declared: Object, live: Object) -> tuple[Difference, ...]:
     """List the fields of the manifest's object that are not so in the live one."""
     is_secret = declared.get("kind") == "Secret"
@@ -63,18 +94,74 @@ def compare(declared: Object, live: Object) -> tuple[Difference, ...]:
     return tuple(found)
 
 
+def list_additions(declared: Object, live: Object) -> tuple[Addition, ...]:
+    """List what the manifest does not state and somebody else owns."""
+    is_secret = declared.get("kind") == "Secret"
+    wanted = _merge_string_data(declared) if is_secret else declared
+    found: dict[str, Addition] = {}
+    for entry in (live.get("metadata") or {}).get("managedFields") or ():
+        author = _read_author(entry)
+        if entry.get("subresource") or _is_known(author.manager):
+            continue
+        for steps, said, value in _added(entry.get("fieldsV1") or {}, wanted, live, (), ()):
+            shown = HIDDEN if is_secret and steps[:1] == ("data",) else value
+            one = Addition(_say(said), steps, shown, author)
+            found[one.path] = max(found.get(one.path, one), one, key=lambda other: other.author.at)
+    return tuple(found.values())
+
+
+def _is_known(manager: str) -> bool:
+    return manager.lower() in _OWN or bool(_CONTROLLER.search(manager.lower()))
+
+
+def _added(
+    fields: Mapping[str, Any],
+    stated: Any,
+    actual: Any,
+    steps: tuple[Any, ...],
+    said: tuple[Any, ...],
+) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], Any]]:
+    """Walk a set of owned fields along the manifest and what is there."""
+    for name, inner in fields.items():
+        kind, _, rest = name.partition(":")
+        if kind == "f" and isinstance(actual, Mapping) and actual.get(rest) is not None:
+            if rest in _HOLDS | _NOTES | _IGNORED:
+                continue
+            known, value = (stated or {}).get(rest), actual[rest]
+            if inner and set(inner) != {"."}:
+                yield from _added(inner, known, value, (*steps, rest), (*said, rest))
+            elif known is None:
+                yield (*steps, rest), (*said, rest), value
+        elif kind == "k" and isinstance(actual, list):
+            key = json.loads(rest)
+            item = _find(actual, key)
+            known = _find([one for one in stated or () if isinstance(one, Mapping)], key)
+            if item is not None and known is None:
+                yield (*steps, key), (*said, item), item
+            elif item is not None:
+                yield from _added(inner, known, item, (*steps, key), (*said, item))
+
+
+def _find(items: Iterable[Mapping[str, Any]], key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Find the item of a key; what a manifest leaves out of it (``protocol``) is the default."""
+    return next(
+        (one for one in items if all(one.get(name, value) == value for name, value in key.items())),
+        None,
+    )
+
+
 def find_author(live: Object, steps: Sequence[Any]) -> Author | None:
     """Who wrote a field last; a step is a field's name or an item of a list.
 
     A field that is gone has no owner any more: None.
     """
     entries = (live.get("metadata") or {}).get("managedFields") or ()
-    owners = [
-        Author(str(one.get("manager", "")), str(one.get("time", "")))
-        for one in entries
-        if _owns(one.get("fieldsV1") or {}, steps)
-    ]
+    owners = [_read_author(one) for one in entries if _owns(one.get("fieldsV1") or {}, steps)]
     return max(owners, key=lambda one: one.at, default=None)
+
+
+def _read_author(entry: Mapping[str, Any]) -> Author:
+    return Author(str(entry.get("manager", "")), str(entry.get("time", "")))
 
 
 def _owns(fields: Mapping[str, Any], steps: Sequence[Any]) -> bool:

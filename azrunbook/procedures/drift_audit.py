@@ -218,6 +218,8 @@ def _list_notes(layers: drift_facts.Layers) -> list[str]:
     if layers.undeclared:
         names = ", ".join(str(body["name"]) for body in layers.undeclared.values())
         notes.append(f"nobody declares {names}; it may be somebody else's and is not deleted.")
+    if layers.log_error:
+        notes.append(f"who wrote what in Azure cannot be told: {layers.log_error}")
     return notes
 
 

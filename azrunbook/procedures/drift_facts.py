@@ -1,4 +1,4 @@
-"""What a drift audit looks at, layer by layer: Azure, releases, their objects, nodes.
+"""What a drift audit looks at, layer by layer: Azure with its log, releases, objects, nodes.
 
 Reading only. What a stopped cluster holds cannot be asked for, so each region says first whether it
 can be looked into; its releases and nodes are then left out, not taken for missing.
@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from azrunbook import connect, errors, estate, live_drift, releases
+from azrunbook import activity_log, connect, errors, estate, live_drift, releases
 from azrunbook.procedures import app_release, ingress_rollout, provision, release_steps, tear_down
 from azrunbook.resources import model
 
@@ -84,6 +84,8 @@ class Layers:
         undeclared: what stands in the estate's groups and nobody declares, by id.
         image: the app's image; None when there is no registry to ask.
         nodes: of each region that could be asked.
+        writes: of what drifted in Azure, by id in lower case: who wrote it last; None: not told.
+        log_error: why Azure's activity log could not be read; empty when it could.
     """
 
     azure: provision.Facts
@@ -92,12 +94,16 @@ class Layers:
     releases: tuple[ReleaseFact, ...] = ()
     image: app_release.Facts | None = None
     nodes: Mapping[estate.RegionName, tuple[NodeFact, ...]] = field(default_factory=dict)
+    writes: Mapping[str, activity_log.Write | None] = field(default_factory=dict)
+    log_error: str = ""
 
 
 def observe(clients: connect.Clients) -> Layers:
     """Look at all layers; a region that does not answer is a fact, not an error."""
     azure = provision.observe(clients)
     found = tear_down.observe(clients)
+    undeclared = {id_: found.existing[id_] for id_ in found.undeclared}
+    writes, log_error = _find_writes(clients, azure, undeclared)
     regions = tuple(clients.for_each(lambda role: _look(clients, role, azure), _roles(clients)))
     running = [one.role for one in regions if one.state == "running"]
     image = _observe_app(clients, azure, running)
@@ -108,12 +114,31 @@ def observe(clients: connect.Clients) -> Layers:
     ]
     return Layers(
         azure=azure,
-        undeclared={id_: found.existing[id_] for id_ in found.undeclared},
+        undeclared=undeclared,
         regions=regions,
         releases=tuple(clients.for_each(lambda one: _observe_release(clients, *one), helm)),
         image=image,
         nodes={role: _list_nodes(clients, role) for role in running},
+        writes=writes,
+        log_error=log_error,
     )
+
+
+def _find_writes(
+    clients: connect.Clients, azure: provision.Facts, undeclared: Collection[str]
+) -> tuple[dict[str, activity_log.Write | None], str]:
+    """Who wrote each thing that drifted, and why it cannot be told."""
+    drifted = [one for one in provision.plan(azure).changes if one.id and one.action != "no_change"]
+    gone = {one.id: one.action == "create" for one in drifted} | dict.fromkeys(undeclared, False)
+
+    def find(id_: str) -> activity_log.Write | None:
+        return clients.activity_log.find_last(id_, is_gone=gone[id_])
+
+    try:
+        found = clients.for_each(find, gone)
+    except errors.StepError as error:
+        return {}, str(error)
+    return {id_.lower(): one for id_, one in zip(gone, found, strict=True)}, ""
 
 
 def _roles(clients: connect.Clients) -> list[estate.RegionName]:

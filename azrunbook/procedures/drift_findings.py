@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from azrunbook import live_drift, plan as plans
+from azrunbook import activity_log, live_drift, plan as plans
 from azrunbook.procedures import drift_facts, provision
 from azrunbook.resources import model
 
@@ -18,7 +18,7 @@ Layer = Literal["azure", "front door", "helm", "kubernetes", "nodes"]
 Kind = Literal["changed", "missing", "undeclared", "unfinished", "state"]
 LAYERS: tuple[Layer, ...] = ("azure", "front door", "helm", "kubernetes", "nodes")
 _EDGE = "Microsoft.Cdn/"
-_NOT_TOLD = "not told"
+_NOT_TOLD, _NOT_YET_TOLD = "not told", "not yet told"
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,10 @@ def _list_azure(layers: drift_facts.Layers) -> Iterator[Finding]:
         if change.action == "no_change" or is_unseen(change, layers):
             continue
         layer: Layer = "front door" if change.type.startswith(_EDGE) else "azure"
-        where = {"layer": layer, "region": change.region, "type": change.type}
+        by, at = _say_write(layers, change.id)
+        where = {
+            "layer": layer, "region": change.region, "type": change.type, "by": by, "at": at,
+        }  # fmt: skip
         if change.action in {"create", "delete"}:
             kind: Kind = "missing" if change.action == "create" else "undeclared"
             yield Finding(kind=kind, name=change.name, **where)  # type: ignore[arg-type]
@@ -164,14 +167,17 @@ def _list_azure(layers: drift_facts.Layers) -> Iterator[Finding]:
 
 
 def _list_undeclared(layers: drift_facts.Layers) -> Iterator[Finding]:
-    for body in layers.undeclared.values():
+    for id_, body in layers.undeclared.items():
         type_ = str(body["type"])
+        by, at = _say_write(layers, id_)
         yield Finding(
             layer="front door" if type_.startswith(_EDGE) else "azure",
             kind="undeclared",
             region=str(body.get("location", "")),
             type=type_,
             name=str(body["name"]),
+            by=by,
+            at=at,
         )
 
 
@@ -250,6 +256,14 @@ def _list_counts(layers: drift_facts.Layers, location: str) -> Iterator[tuple[st
             body = layers.azure.actual[one.id] or {"properties": {}}
             for pool in body["properties"].get("agentPoolProfiles") or ():
                 yield str(pool["name"]), int(pool.get("count") or 0)
+
+
+def _say_write(layers: drift_facts.Layers, id_: str) -> tuple[str, str]:
+    """Nothing told of what is in Azure may be told a few minutes later."""
+    if layers.log_error or not id_:
+        return _NOT_TOLD, ""
+    write: activity_log.Write | None = layers.writes.get(id_.lower())
+    return (str(write), write.at) if write else (_NOT_YET_TOLD, "")
 
 
 def _say_author(author: live_drift.Author | None) -> tuple[str, str]:

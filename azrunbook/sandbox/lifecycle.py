@@ -1,10 +1,11 @@
 """Start, stop and ask a sandbox that runs in the background; what a command line needs.
 
 Files of one sandbox, in ``<home>/sandbox``: ``connection.json`` (what a client needs; there only
-while the sandbox is ready), ``kubeconfig``, ``sandbox.log``, ``control.sock`` (a Unix socket, so
-that only this user can ask), ``ca.pem`` and the client secret; beside it ``sandbox.lock``, which
-is held while one is started. Synchronous, and imports no server: the sandbox itself runs in a
-process of its own (``python -m azrunbook.sandbox``).
+while the sandbox is ready), ``colleague.json`` (the same for a second identity), ``kubeconfig``,
+``sandbox.log``, ``control.sock`` (a Unix socket, so that only this user can ask), ``ca.pem`` and
+the client secrets; beside it ``sandbox.lock``, which is held while one is started. Synchronous,
+and imports no server: the sandbox itself runs in a process of its own (``python -m
+azrunbook.sandbox``).
 """
 
 import contextlib

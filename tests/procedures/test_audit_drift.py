@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from azrunbook import resources
+from azrunbook import connect, resources
 from azrunbook.resources import model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -57,13 +57,18 @@ def cordon_one(estate):
     kubectl(estate, "cordon", nodes[0]["metadata"]["name"], *CONTEXT)
 
 
+def colleague(estate):
+    """Azure as somebody else sees it."""
+    return connect.connect("dv", str(estate.home / "sandbox/colleague.json"))
+
+
 def disable_origin(estate):
-    estate.clients().front_door.set_origin_state("westus2", is_enabled=False)
+    colleague(estate).front_door.set_origin_state("westus2", is_enabled=False)
 
 
 def retag_registry(estate):
     """One property by PATCH, as the portal does."""
-    clients = estate.clients()
+    clients = colleague(estate)
     registry = next(
         one
         for one in resources.desired_resources(clients.estate, clients.subscription_id)
@@ -75,6 +80,7 @@ def retag_registry(estate):
     clients.arm.wait(poller, what="retag", timeout=60)
 
 
+COLLEAGUE = "application {} (write)"
 DRIFT = {
     "rollback": (
         upgrade_by_hand,
@@ -100,8 +106,8 @@ DRIFT = {
         ("kubernetes", "missing", "", "not told"),
     ),
     "cordon": (cordon_one, ("nodes", "changed", "spec.unschedulable", "kubectl")),
-    "origin": (disable_origin, ("front door", "changed", "properties.enabledState", "")),
-    "resource": (retag_registry, ("azure", "changed", "tags.project", "")),
+    "origin": (disable_origin, ("front door", "changed", "properties.enabledState", COLLEAGUE)),
+    "resource": (retag_registry, ("azure", "changed", "tags.project", COLLEAGUE)),
 }  # fmt: skip
 
 
@@ -111,10 +117,11 @@ def test_each_kind_of_drift_is_found_named_and_healed(estate):
         change(estate)
     dry, rows = audit(estate, apply=False)
     assert (dry.verdict, dry.started) == ("failed", [])
+    other = colleague(estate).connection.credential.client_id
     for name, (_, (layer, kind, path, by)) in DRIFT.items():
         assert any(
             (row["layer"], row["kind"], row["path"]) == (layer, kind, path)
-            and row["by"].startswith(by)
+            and row["by"].startswith(by.format(other))
             for row in rows
         ), (name, rows)
     healed, found = audit(estate, apply=True)
@@ -142,16 +149,19 @@ def test_a_stopped_region_is_a_state_and_not_a_thousand_missing_objects(estate):
 
 
 def test_what_nobody_declares_is_told_and_never_deleted(estate):
-    """It may be somebody else's: the audit fails, and it is still there."""
+    """It may be somebody else's: it stays; and who made it, Azure's log tells minutes later."""
     clients = estate.clients()
     group = clients.estate.regions["primary"].resource_group
     id_ = model.resource_id(clients.subscription_id, group, model.SECURITY_GROUP, "nsg-mine")
     version = model.get_api_version(model.SECURITY_GROUP)
+    estate.inject("log_delay", seconds=600)
     clients.put(id_, version, {"location": clients.estate.regions["primary"].location})
     try:
         done, rows = audit(estate, apply=True)
         assert (done.verdict, done.started) == ("failed", [])
-        assert [(row["kind"], row["name"]) for row in rows] == [("undeclared", "nsg-mine")]
+        told = [(row["kind"], row["name"], row["by"]) for row in rows]
+        assert told == [("undeclared", "nsg-mine", "not yet told")]
         assert clients.arm.find(id_, version)
     finally:
+        estate.inject("log_delay", seconds=0)
         clients.delete(id_, version)

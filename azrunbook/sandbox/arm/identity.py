@@ -1,10 +1,12 @@
 """The token endpoint, its OpenID configuration, and the cloud's metadata. No sockets.
 
-One service principal exists. Tokens are shaped like Entra's (three parts, readable claims: azurerm
-takes the object id from them) and are checked by lookup on every call, never by their content.
+Only the settings' service principals exist. Tokens are shaped like Entra's (three parts, readable
+claims: azurerm takes the object id from them) and are checked by lookup on every call, never by
+their content.
 """
 
 import base64
+import dataclasses
 import hmac
 import json
 import secrets
@@ -17,13 +19,22 @@ from azrunbook.sandbox.arm import errors, routing, settings
 _LOGIN_HINT = "To learn more, see https://aka.ms/azsdk/python/identity"
 
 
+@dataclasses.dataclass(frozen=True)
+class Issued:
+    """A token that was issued: to whom, with which claims, until when (monotonic seconds)."""
+
+    principal: settings.Principal
+    claims: Mapping[str, str | int]
+    expires: float
+
+
 class Identity:
     """Issues and checks bearer tokens."""
 
     def __init__(self, config: settings.ArmSettings) -> None:
         self._config = config
-        self._expiry: dict[str, float] = {}
-        self.object_id = config.object_id
+        self._principals = {one.client_id.lower(): one for one in config.principals}
+        self._issued: dict[str, Issued] = {}
 
     def openid_configuration(self, tenant: str, origin: str) -> routing.Answer:
         """Answer ``GET /{tenant}/v2.0/.well-known/openid-configuration``."""
@@ -55,26 +66,26 @@ class Identity:
                 "token_type": "Bearer",
                 "expires_in": lifetime,
                 "ext_expires_in": lifetime,
-                "access_token": self._issue(form["scope"], lifetime),
+                "access_token": self._issue(form, lifetime),
             },
         )
 
     def is_valid(self, token: str) -> bool:
         """Whether a token was issued here and has not expired."""
-        return time.monotonic() < self._expiry.get(token, 0.0)
+        return token in self._issued and time.monotonic() < self._issued[token].expires
 
-    def check(self, authorization: str | None, origin: str) -> None:
-        """Check the Authorization header of a call.
+    def check(self, authorization: str | None, origin: str) -> Issued:
+        """Check the Authorization header of a call; returns whose token it is.
 
         Raises:
             errors.ArmError: 401, missing, unknown or expired.
         """
         token = (authorization or "").removeprefix("Bearer ").strip()
         if self.is_valid(token):
-            return
+            return self._issued[token]
         if not token:
             code, text = "AuthenticationFailed", "The 'Authorization' header is missing."
-        elif token not in self._expiry:
+        elif token not in self._issued:
             code, text = "InvalidAuthenticationToken", "The access token is invalid."
         else:
             code, text = "ExpiredAuthenticationToken", "The access token expiry is in the past."
@@ -86,24 +97,25 @@ class Identity:
             401, code, f"Authentication failed. {text}", headers={"WWW-Authenticate": challenge}
         )
 
-    def _issue(self, scope: str, lifetime: int) -> str:
-        now = int(time.time())
-        claims = {
-            "aud": scope.removesuffix("/.default"),
+    def _issue(self, form: Mapping[str, str], lifetime: int) -> str:
+        now, principal = int(time.time()), self._principals[form["client_id"].lower()]
+        claims: dict[str, str | int] = {
+            "aud": form["scope"].removesuffix("/.default"),
             "iss": f"https://sts.windows.net/{self._config.tenant_id}/",
             "iat": now,
             "nbf": now,
             "exp": now + lifetime,
-            "appid": self._config.client_id,
-            "oid": self.object_id,
-            "sub": self.object_id,
+            "appid": principal.client_id,
+            "appidacr": "1",
+            "oid": principal.object_id,
+            "sub": principal.object_id,
             "tid": self._config.tenant_id,
             "idtyp": "app",
             "ver": "1.0",
         }
         header = {"typ": "JWT", "alg": "RS256", "kid": "sandbox"}
         token = f"{_encode(header)}.{_encode(claims)}.{secrets.token_urlsafe(48)}"
-        self._expiry[token] = time.monotonic() + lifetime
+        self._issued[token] = Issued(principal, claims, time.monotonic() + lifetime)
         return token
 
     def _check_tenant(self, tenant: str) -> routing.Answer | None:
@@ -119,11 +131,12 @@ class Identity:
         if form["grant_type"] != "client_credentials":
             text = f"The app requested an unsupported grant type '{form['grant_type']}'."
             return _refuse(400, "unsupported_grant_type", 70003, text)
-        if form["client_id"].lower() != self._config.client_id.lower():
+        principal = self._principals.get(form["client_id"].lower())
+        if principal is None:
             text = f"Application with identifier '{form['client_id']}' was not found."
             return _refuse(400, "unauthorized_client", 700016, text)
         if not hmac.compare_digest(
-            form.get("client_secret", "").encode(), self._config.client_secret.encode()
+            form.get("client_secret", "").encode(), principal.client_secret.encode()
         ):
             text = (
                 "Invalid client secret provided. Ensure the secret being sent in the request is "
@@ -200,5 +213,5 @@ def _refuse(status: int, error: str, number: int, text: str) -> routing.Answer:
     )
 
 
-def _encode(part: Mapping[str, object]) -> str:
+def _encode(part: Mapping[str, str | int]) -> str:
     return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()

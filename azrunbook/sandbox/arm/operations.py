@@ -80,8 +80,8 @@ class Operation:
     gate: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
-    def end(self, status: str, error: errors.ArmError | None = None) -> None:
-        self.status, self.error, self.ended_at = status, error, dt.datetime.now(dt.UTC)
+
+Follower = Callable[[Operation], None]
 
 
 class Operations:
@@ -91,11 +91,17 @@ class Operations:
         self._timing = timing
         self._faults = rules
         self._operations: dict[str, Operation] = {}
+        self._followers: list[Follower] = []
+
+    def follow(self, callback: Follower) -> None:
+        """Call back when an operation begins, and again when it has ended."""
+        self._followers.append(callback)
 
     def begin(self, plan: Plan) -> Operation:
         """Start an operation; it ends at the earliest after the current request was answered."""
         operation = Operation(plan, self._poll_seconds(plan))
         self._operations[operation.id] = operation
+        self._tell(operation)
         operation.task = asyncio.create_task(self._run(operation))
         return operation
 
@@ -185,7 +191,7 @@ class Operations:
             await asyncio.wait([operation.task])
         if operation.ended_at is None:  # cancelled before its first step
             operation.plan.cancel()
-            operation.end("Canceled", _aborted())
+            self._end(operation, "Canceled", _aborted())
 
     async def stop(self) -> None:
         """Cancel everything that runs."""
@@ -201,15 +207,24 @@ class Operations:
             plan.succeed()
         except asyncio.CancelledError:
             plan.cancel()
-            operation.end("Canceled", _aborted())
+            self._end(operation, "Canceled", _aborted())
         except Exception as error:  # noqa: BLE001 # every failure of the work is the client's answer
             failure = _failure(error)
             plan.fail(failure)
-            operation.end("Failed", failure)
+            self._end(operation, "Failed", failure)
         else:
-            operation.end("Succeeded")
+            self._end(operation, "Succeeded")
         finally:
             timer.cancel()
+
+    def _end(self, operation: Operation, status: str, error: errors.ArmError | None = None) -> None:
+        operation.status, operation.error = status, error
+        operation.ended_at = dt.datetime.now(dt.UTC)
+        self._tell(operation)
+
+    def _tell(self, operation: Operation) -> None:
+        for callback in self._followers:
+            callback(operation)
 
     async def _work(self, plan: Plan) -> None:
         if fault := self._faults.take_operation(plan.verb, str(plan.resource)):

@@ -13,6 +13,7 @@ from azrunbook.sandbox.arm import errors, paths
 
 GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 SUBSCRIPTION = "/subscriptions/{subscriptionId}"
+_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _FOLDER = "azrunbook/sandbox/arm/providers"
 
@@ -42,6 +43,15 @@ class Call:
     @property
     def api_version(self) -> str:
         return self.query["api-version"]
+
+    @property
+    def action(self) -> str:
+        """What roles and the activity log call it: ``Microsoft.Cdn/profiles/write``."""
+        tail = self.path.rpartition("/")[2]
+        is_look = tail.lower() == "checknameavailability"
+        verb = _VERBS.get(self.method) or ("read" if is_look else f"{tail}/action")
+        kind = self.resource.type.replace("/resourceGroups", "/subscriptions/resourceGroups")
+        return f"{kind}/{verb}"
 
 
 @dataclasses.dataclass(frozen=True)

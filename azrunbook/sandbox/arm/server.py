@@ -43,6 +43,7 @@ class ArmServer:
         store: the resources; subscribe to it to follow changes.
         faults: rules for failing on purpose.
         operations: long-running operations; ``advance`` those of ``manual`` timing here.
+        activity: who wrote what, as the activity log tells it.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ArmServer:
         self._throttling = throttling.Throttling(config.throttling_scale, time.monotonic)
         shared = services.Services(config, self.store, self.operations, parts)
         self._providers = providers.build(shared)
+        self.activity = self._providers.activity
         self._routes = routing.RouteTable(self._providers.routes)
         self._runner: web.AppRunner | None = None
         self._port = config.port
@@ -155,7 +157,7 @@ class ArmServer:
         return _respond(answer, headers)
 
     def _answer(self, request: web.Request, raw: bytes, headers: dict[str, str]) -> routing.Answer:
-        self._identity.check(request.headers.get("Authorization"), _origin(request))
+        token = self._identity.check(request.headers.get("Authorization"), _origin(request))
         query = {name.lower(): value for name, value in request.query.items()}
         if "api-version" not in query:
             raise errors.bad_request(
@@ -171,8 +173,13 @@ class ArmServer:
         route.check_api_version(query["api-version"])
         self._throttling.admit_operation(route.operation, request.path)
         call = _call(request, route, parameters, query, raw)
-        self._providers.guard.check(request.method, call.resource, request.path)
-        return route.handler(call)
+
+        def handle() -> routing.Answer:
+            self._providers.guard.check(call, token.principal)
+            return route.handler(call)
+
+        correlation = headers["x-ms-correlation-request-id"]
+        return self.activity.record(call, token, correlation, handle)
 
     def _check_subscription(self, parameters: dict[str, str]) -> None:
         asked = parameters.get("subscriptionId", self._config.subscription_id)

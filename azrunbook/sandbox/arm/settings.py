@@ -74,8 +74,21 @@ class Timing:
 
 
 @dataclasses.dataclass(frozen=True)
+class Principal:
+    """A service principal: its application's id, and one secret of that."""
+
+    client_id: str
+    client_secret: str = dataclasses.field(repr=False)
+
+    @property
+    def object_id(self) -> str:
+        """Of the service principal, as Entra would name it."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.client_id))
+
+
+@dataclasses.dataclass(frozen=True)
 class ArmSettings:
-    """Address, the one subscription with its one service principal, and the limits.
+    """Address, the one subscription with its service principals, and the limits.
 
     Attributes:
         port: 0 takes any free one.
@@ -85,7 +98,8 @@ class ArmSettings:
         unregistered: resource provider namespaces that start out not registered.
         page_size: how many items a list answers before it links to the next page.
         taken_names: names of accounts, servers, caches and registries that somebody else has.
-        caller_role: what the one service principal is in the subscription.
+        caller_role: what every service principal is in the subscription.
+        colleagues: service principals beside the first, so that somebody else can do something.
     """
 
     address: str
@@ -103,8 +117,8 @@ class ArmSettings:
     page_size: int = 100
     taken_names: frozenset[str] = frozenset()
     caller_role: Literal["Owner", "Contributor", "Reader"] = "Owner"
+    colleagues: tuple[Principal, ...] = ()
 
     @property
-    def object_id(self) -> str:
-        """Of the service principal, as Entra would name it."""
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.client_id))
+    def principals(self) -> tuple[Principal, ...]:
+        return (Principal(self.client_id, self.client_secret), *self.colleagues)

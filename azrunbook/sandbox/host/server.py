@@ -36,6 +36,7 @@ _EDGE_TYPES = tuple(
     )
 )  # fmt: skip
 _DATA_PROGRAMS = {"postgres", "valkey-server"}
+_CONNECTION, _COLLEAGUE = "connection", "colleague"
 _TRAEFIK_REPOSITORY = "https://traefik.github.io/charts"
 
 
@@ -82,7 +83,6 @@ class Host:
             find_names=self._names.find_path,
             unrunnable=settings.images,
         )
-        self._secret = secrets.token_urlsafe(32)
         self._arm = self._make_arm()
         self._edge = self._make_edge()
         self._deployment = edge_config.Deployment()
@@ -99,13 +99,17 @@ class Host:
         )
 
     def _make_arm(self) -> arm_server.ArmServer:
+        own, colleague = (
+            arm_settings.Principal(str(uuid.uuid4()), secrets.token_urlsafe(32)) for _ in range(2)
+        )
         self._arm_settings = arm_settings.ArmSettings(
             address=self._block.server,
             port=0,
             tenant_id=str(uuid.uuid4()),
             subscription_id=str(uuid.uuid4()),
-            client_id=str(uuid.uuid4()),
-            client_secret=self._secret,
+            client_id=own.client_id,
+            client_secret=own.client_secret,
+            colleagues=(colleague,),
             timing=_timing(self._settings.timing),
         )
         parts = backends.Backends(
@@ -140,11 +144,15 @@ class Host:
         self._names.follow(self._arm.store)
         self._ready_seconds = time.monotonic() - self._settings.began_at
         await self._control.start()
-        self._write_connection()
+        (self._settings.folder / "ca.pem").write_bytes(self._authority.certificate_pem)
+        own, colleague = self._arm_settings.principals
+        self._write_connection(_COLLEAGUE, colleague, _COLLEAGUE, "colleague-secret")
+        self._write_connection("sandbox", own, _CONNECTION, "client-secret")
 
     async def stop(self) -> None:
         """End everything, also when a part fails to."""
-        (self._settings.folder / "connection.json").unlink(missing_ok=True)
+        for name in (_COLLEAGUE, _CONNECTION):
+            (self._settings.folder / f"{name}.json").unlink(missing_ok=True)
         for part in (
             self._edge.stop,
             self._charts.stop,
@@ -181,21 +189,23 @@ class Host:
     async def _inject(self, fault: dict[str, Any]) -> dict[str, Any]:
         return await faults.inject(fault, arm=self._arm, nodes=self._clusters, data=self._data)
 
-    def _write_connection(self) -> None:
+    def _write_connection(
+        self, name: str, principal: arm_settings.Principal, stem: str, secret_name: str
+    ) -> None:
+        """Write what a client of one identity needs; the second one is somebody else's."""
         folder = self._settings.folder
-        (folder / "ca.pem").write_bytes(self._authority.certificate_pem)
-        secret = folder / "client-secret"
+        secret = folder / secret_name
         secret.touch(mode=0o600)
-        secret.write_text(self._secret)
+        secret.write_text(principal.client_secret)
         settings = self._arm_settings
         connection = {
-            "name": "sandbox",
+            "name": name,
             "subscription_id": settings.subscription_id,
             "tenant_id": settings.tenant_id,
             "resource_manager": self._arm.url,
             "authority": self._arm.url,
             "credential": {
-                "client_id": settings.client_id,
+                "client_id": principal.client_id,
                 "client_secret_file": str(secret),
             },
             "ca_bundle": str(folder / "ca.pem"),
@@ -203,9 +213,9 @@ class Host:
             "public_connect_to": f"{self._block.server}:{self._edge.https_port}",
             "chart_mirrors": {_TRAEFIK_REPOSITORY: self._charts.url},
         }
-        partial = folder / "connection.partial"
+        partial = folder / f"{stem}.partial"
         partial.write_text(json.dumps(connection, indent=2))
-        partial.replace(folder / "connection.json")
+        partial.replace(folder / f"{stem}.json")
 
     def status(self) -> dict[str, Any]:
         """What runs, with its memory: the sandbox's own process, pods, and data services apart."""

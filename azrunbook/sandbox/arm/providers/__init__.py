@@ -12,6 +12,7 @@ from azrunbook.sandbox.arm.providers import (
     compute,
     container_registry,
     container_service,
+    insights,
     maintenance,
     managed_identity,
     network,
@@ -38,6 +39,7 @@ _NAMESPACES = [
     cache.NAMESPACE,
     storage.NAMESPACE,
     operational_insights.NAMESPACE,
+    insights.NAMESPACE,
 ]
 
 
@@ -49,6 +51,7 @@ class Providers:
     blobs: blobs.Blobs
     runs: registry_runs.Runs
     guard: authorization.Authorization
+    activity: insights.ActivityLog
 
     async def stop(self) -> None:
         """Cancel what runs outside operations."""
@@ -62,9 +65,11 @@ def build(parts: services.Services) -> Providers:
     stored = blobs.Blobs()
     registry = container_registry.ContainerRegistry(parts, stored)
     guard = authorization.Authorization(parts)
+    activity = insights.ActivityLog(parts)
     routes = [
         *resources.Resources(parts, _NAMESPACES).routes(),
         *guard.routes(),
+        *activity.routes(),
         *managed_identity.ManagedIdentity(parts).routes(),
         *network.NetworkProvider(parts).routes(),
         *networking.Networking(parts).routes(),
@@ -81,4 +86,4 @@ def build(parts: services.Services) -> Providers:
         *cdn.CdnProvider(parts).routes(),
         *registry.routes(),
     ]
-    return Providers(routes, stored, registry.runs, guard)
+    return Providers(routes, stored, registry.runs, guard, activity)

@@ -25,7 +25,6 @@ _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _LEVELS = ("CanNotDelete", "ReadOnly")
 _RESOURCE = f"{GROUP}/providers/{{scopeNamespace}}/{{scopeType}}/{{scopeName}}"
 _SCOPES = (SUBSCRIPTION, GROUP, _RESOURCE)
-_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 # What the built-in roles allow and take out again.
 _ROLES: dict[str, tuple[list[str], list[str]]] = {
     "Owner": (["*"], []),
@@ -179,31 +178,30 @@ class Authorization:
                     code="RoleAssignmentUpdateNotPermitted",
                 )
 
-    def check(self, method: str, resource: paths.ResourceId, path: str) -> None:
+    def check(self, call: Call, caller: settings.Principal) -> None:
         """Refuse what the caller's role or a lock forbids.
 
         Raises:
             errors.ArmError: 403 AuthorizationFailed, 409 ScopeLocked.
         """
-        verb = _VERBS.get(method)
-        tail = path.rpartition("/")[2]
-        is_look = tail.lower() == "checknameavailability"
-        action = f"{resource.type}/{verb or ('read' if is_look else f'{tail}/action')}"
-        self._check_role(action, resource)
-        if verb in {"write", "delete"} and not re.search(r"/locks/[^/]+$", path, re.IGNORECASE):
-            self._check_locks(str(verb), resource)
+        self._check_role(call, caller)
+        verb = call.action.rpartition("/")[2]
+        if verb in {"write", "delete"} and not re.search(
+            r"/locks/[^/]+$", call.path, re.IGNORECASE
+        ):
+            self._check_locks(verb, call.resource)
 
-    def _check_role(self, action: str, resource: paths.ResourceId) -> None:
-        config: settings.ArmSettings = self._parts.settings
-        actions, not_actions = _ROLES[config.caller_role]
+    def _check_role(self, call: Call, caller: settings.Principal) -> None:
+        action = call.action
+        actions, not_actions = _ROLES[self._parts.settings.caller_role]
         if _holds(actions, action) and not _holds(not_actions, action):
             return
         raise errors.ArmError(
             403,
             "AuthorizationFailed",
-            f"The client '{config.client_id}' with object id '{config.object_id}' does not have "
-            f"authorization to perform action '{action}' over scope '{resource}' or the scope is "
-            "invalid. If access was recently granted, please refresh your credentials.",
+            f"The client '{caller.client_id}' with object id '{caller.object_id}' does not have "
+            f"authorization to perform action '{action}' over scope '{call.resource}' or the scope "
+            "is invalid. If access was recently granted, please refresh your credentials.",
         )
 
     def _check_locks(self, verb: str, resource: paths.ResourceId) -> None:
