@@ -1,8 +1,8 @@
 """Managed clusters through the typed AKS client: read, create, delete, start, stop, credentials.
 
 Sends requests to one resource manager. No poller is dropped: what changes a cluster waits for the
-end of the operation. AKS runs one operation per cluster at a time, so a request that meets another
-one waits its turn instead of failing.
+end of the operation. AKS runs one operation at a time on a cluster and on each of its pools, so a
+request that meets another one waits its turn instead of failing.
 """
 
 import functools

@@ -230,6 +230,15 @@ def merge(base: Json, over: Json) -> Json:
     return result
 
 
+def without_empty(document: Json) -> Json:
+    """Return an object without the empty texts in its objects: Azure takes those for unsaid."""
+    return {
+        key: without_empty(value) if isinstance(value, dict) else value
+        for key, value in document.items()
+        if value != ""
+    }
+
+
 def without_state(document: Json) -> Json:
     """Render a document of a kind whose bodies have no provisioningState."""
     properties = {k: v for k, v in document["properties"].items() if k != "provisioningState"}

@@ -41,6 +41,7 @@ class _Running:
     free_indexes: list[int] = field(default_factory=lambda: list(range(240)))
     indexes: dict[str, int] = field(default_factory=dict)
     is_stopped: bool = False
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Clusters:
@@ -76,13 +77,14 @@ class Clusters:
         self._running: dict[str, _Running] = {}
 
     async def ensure(self, request: backends.ClusterRequest) -> None:
-        """Create the cluster, or bring its pools to what is asked."""
+        """Create the cluster, or bring its pools to what was asked last."""
         running = self._running.get(request.id.lower())
         if running is None:
             running = await self._create(request)
             self._running[request.id.lower()] = running
         running.request = request
-        await self._reconcile_nodes(running)
+        async with running.changing:  # pools change side by side; each call does all that is open
+            await self._reconcile_nodes(running)
         self._write_kubeconfig()
 
     async def _create(self, request: backends.ClusterRequest) -> _Running:

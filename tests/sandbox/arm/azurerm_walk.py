@@ -12,6 +12,8 @@ for a reader, and here a client that holds the sandbox to them. Its keys::
           - call: PUT {group}/…     method and path; {group} is the walk's own resource group
             why: …                  what the provider does with it
             body: {…}
+            over: {…}               instead: what was answered last, with this laid over it; null
+                                    removes
             query: {…}              beside the api-version
             expect: [200, 201]      statuses that the provider's SDK takes
             polled: true            the SDK waits for its end before the next step
@@ -47,6 +49,7 @@ class Player:
     api: str
     names: dict[str, str]
     pause: threading.Event = field(default_factory=threading.Event)
+    last: Any = None
 
     def play(self, step: dict[str, Any]) -> None:
         """Make one call, wait if the provider waits, and check what it reads."""
@@ -56,11 +59,12 @@ class Player:
         assert answer.status_code in wanted, f"{answer.status_code}: {answer.text}"
         if step.get("polled"):
             self.wait(answer, step)
-        document = answer.json() if step.get("read") or step.get("save") else None
+        if answer.content:
+            self.last = answer.json()
         for path, value in step.get("read", {}).items():
-            check(document, path, self.fill(value))
+            check(self.last, path, self.fill(value))
         for name, path in step.get("save", {}).items():
-            self.names[name] = str(dig(document, path))
+            self.names[name] = str(dig(self.last, path))
 
     def prepare(self, given: dict[str, Any]) -> None:
         """Put what a walk starts from."""
@@ -71,6 +75,8 @@ class Player:
         method, path = self.fill(step["call"]).split()
         query = {"api-version": step.get("api", self.api), **self.fill(step.get("query", {}))}
         body = self.fill(step["body"]) if "body" in step else None
+        if "over" in step:
+            body = lay_over(self.fill(step["over"]), self.last)
         return self.session.request(method, f"{self.url}{path}", params=query, json=body)
 
     def fill(self, value: Any) -> Any:
@@ -146,6 +152,14 @@ def dig(document: Any, path: str) -> Any:
         else:
             document = document.get(key) if isinstance(document, dict) else None
     return document
+
+
+def lay_over(upper: Any, lower: Any) -> Any:
+    """Return the lower document with the upper one's values in it."""
+    if not (isinstance(upper, dict) and isinstance(lower, dict)):
+        return upper
+    merged = {**lower, **{key: lay_over(value, lower.get(key)) for key, value in upper.items()}}
+    return {key: value for key, value in merged.items() if value is not None or key not in upper}
 
 
 def check(document: Any, path: str, wanted: Any) -> None:

@@ -48,7 +48,7 @@ def test_the_cluster_shows_its_pools(aks, pools):
 
 
 def test_a_pool_being_scaled_says_so(make_lab, make_arm, make_aks, cluster_body):
-    """The pool in progress is Scaling and the cluster refuses another write."""
+    """A pool in progress is Scaling; it and its cluster refuse a write, other pools take one."""
     kind = "Microsoft.ContainerService/managedClusters/agentPools"
     lab = make_lab(timing=arm.Timing(by_type={kind: "manual"}))
     make_arm(lab).put("/resourceGroups/rg", {"location": "eastus"})
@@ -57,10 +57,17 @@ def test_a_pool_being_scaled_says_so(make_lab, make_arm, make_aks, cluster_body)
     body = pool(count=5, vmSize="Standard_D2s_v3", mode="System")
     poller = aks.agent_pools.begin_create_or_update("rg", "one", "systempool", body)
     assert aks.agent_pools.get("rg", "one", "systempool").properties.provisioning_state == "Scaling"
-    with pytest.raises(ResourceExistsError, match="agent pool systempool"):
-        aks.agent_pools.begin_create_or_update("rg", "one", "other", pool())
+    refused = [
+        lambda: aks.agent_pools.begin_create_or_update("rg", "one", "systempool", body),
+        lambda: aks.managed_clusters.begin_create_or_update("rg", "one", cluster_body()),
+    ]
+    for write in refused:
+        with pytest.raises(ResourceExistsError, match="agent pool systempool"):
+            write()
+    other = aks.agent_pools.begin_create_or_update("rg", "one", "other", pool())
     lab.call(lab.server.operations.advance)
     assert poller.result(20).properties.count == 5
+    assert other.result(20).properties.provisioning_state == "Succeeded"
 
 
 @pytest.mark.parametrize(

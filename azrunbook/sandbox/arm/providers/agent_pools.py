@@ -50,7 +50,7 @@ class AgentPools:
         pool, cluster, parts = call.resource, call.resource.parent, self._parts
         parts.require_group(pool)
         body = self._clusters.get(cluster)
-        self._clusters.check_idle(cluster)
+        self._clusters.check_idle(cluster, pool)
         self._clusters.check_running(cluster, body)
         parts.check_etag(call)
         pools = self._clusters.pools(cluster)
@@ -73,13 +73,13 @@ class AgentPools:
         body = self._clusters.get(cluster)
         if self._parts.store.find(pool) is None:
             return Answer(204)
-        self._clusters.check_idle(cluster)
+        self._clusters.check_idle(cluster, pool)
         self._clusters.check_running(cluster, body)
         self._parts.check_etag(call)
         left = {
             name: properties
             for name, properties in self._clusters.pools(cluster).items()
-            if name.lower() != pool.name.lower()
+            if name.lower() != pool.name.lower() and properties["provisioningState"] != "Deleting"
         }
         _check_system_left(cluster, left)
         return self._parts.begin_delete(call, pool, STYLE)

@@ -40,6 +40,7 @@ _DEFAULTS: Json = {
         "dnsServiceIP": "10.0.0.10",
         "ipFamilies": ["IPv4"],
     },
+    "nodeProvisioningProfile": {"mode": "Manual", "defaultNodePools": "Auto"},
     "oidcIssuerProfile": {"enabled": False},
     "securityProfile": {},
     "storageProfile": {
@@ -76,7 +77,7 @@ def complete(resource: paths.ResourceId, sent: Json, existing: Json | None, *, t
         )
     given = {
         key: value
-        for key, value in (sent.get("properties") or {}).items()
+        for key, value in collection.without_empty(sent.get("properties") or {}).items()
         if key not in _READ_ONLY and value is not None
     }
     before = (existing or {}).get("properties") or {}
@@ -85,6 +86,9 @@ def complete(resource: paths.ResourceId, sent: Json, existing: Json | None, *, t
     properties = collection.merge(before or _DEFAULTS, given)
     properties.setdefault("dnsPrefix", f"{resource.name[:10]}-{_hash(resource, 6)}")
     properties.setdefault("nodeResourceGroup", _node_group(resource, sent))
+    if profile := properties.get("aadProfile"):
+        profile.setdefault("tenantID", tenant)
+    _complete_ranges(properties["networkProfile"])
     sku = sent.get("sku") or (existing or {}).get("sku") or {}
     body: Json = {
         "kind": "Base",
@@ -96,6 +100,13 @@ def complete(resource: paths.ResourceId, sent: Json, existing: Json | None, *, t
         body["identity"] = _identity(resource, identity, tenant)
     _check_versions(resource, body, before)
     return body
+
+
+def _complete_ranges(profile: Json) -> None:
+    """Show the one range of each kind in its list as well."""
+    for kind in ("podCidr", "serviceCidr"):
+        if not profile.get(f"{kind}s") and kind in profile:
+            profile[f"{kind}s"] = [profile[kind]]
 
 
 def finish(resource: paths.ResourceId, body: Json, tenant: str) -> None:

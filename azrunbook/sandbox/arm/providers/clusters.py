@@ -1,6 +1,7 @@
 """What managed clusters and their node pools share: documents, guards, quota, backend requests.
 
-One operation at a time per cluster, counting its pools; a stopped cluster only starts or goes.
+One operation at a time on a cluster and on each of its pools: pools change side by side, as
+Terraform deletes them, but not while their cluster does. A stopped cluster only starts or goes.
 """
 
 from typing import Any
@@ -78,14 +79,20 @@ class Clusters:
         body["properties"]["eTag"] = self._parts.store.etag(pool)
         return body
 
-    def check_idle(self, cluster: paths.ResourceId) -> None:
+    def check_idle(self, cluster: paths.ResourceId, pool: paths.ResourceId | None = None) -> None:
         """Refuse a write while another operation on the cluster runs.
+
+        Args:
+            cluster: what is written, if no pool is; it waits for all of its pools.
+            pool: what is written; it does not wait for other pools.
 
         Raises:
             errors.AksError: 409 OperationNotAllowed, naming the operation and its start.
         """
-        if running := self._parts.long_running.find_running(cluster):
+        for running in self._parts.long_running.list_running(cluster):
             plan = running.plan
+            if pool and plan.resource.key not in {cluster.key, pool.key}:
+                continue
             kind = "managed cluster" if plan.type == CLUSTER else f"agent pool {plan.resource.name}"
             raise errors.AksError(
                 409,

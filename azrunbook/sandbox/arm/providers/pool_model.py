@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from azrunbook.sandbox.arm import backends, errors, vm_sizes
+from azrunbook.sandbox.arm import backends, collection, errors, vm_sizes
 from azrunbook.sandbox.arm.providers import kubernetes_versions
 
 Json = dict[str, Any]
@@ -51,6 +51,7 @@ DEFAULTS: Json = {
     "enableFIPS": False,
     "upgradeSettings": {"maxSurge": "10%"},
 }
+_BOUNDS = ("minCount", "maxCount")
 # Sent back by clients that read, change and write.
 _READ_ONLY = {
     "name",
@@ -77,12 +78,18 @@ def complete(name: str, sent: Json, existing: Json | None, *, cluster_version: s
     Raises:
         errors.AksError: 400 for what Azure would refuse.
     """
-    given = {k: value for k, value in sent.items() if value is not None and k not in _READ_ONLY}
+    given = {
+        key: value
+        for key, value in collection.without_empty(sent).items()
+        if value is not None and key not in _READ_ONLY
+    }
     _check_power(name, sent, existing)
     if existing:
         _check_immutable(name, given, existing)
     base = existing or {**DEFAULTS, "orchestratorVersion": cluster_version}
     properties = {**base, **given}
+    if not properties["enableAutoScaling"]:
+        properties = {k: v for k, v in properties.items() if k not in _BOUNDS}
     version = properties["orchestratorVersion"]
     patch = kubernetes_versions.resolve(version, code="AgentPoolK8sVersionNotSupported")
     kubernetes_versions.check_skew(patch, kubernetes_versions.resolve(cluster_version))
