@@ -17,6 +17,7 @@ from azrunbook.procedures import (
     release_steps,
     undoing,
 )
+from azrunbook.resources import identity, registry
 
 APP = {"role": "primary", "name": "hello-world", "namespace": "hello-world"}
 NEXT = "1.0.1"
@@ -129,6 +130,32 @@ def test_a_release_is_taken_back_to_the_revision_before_it(estate, clients):
     assert undoing.undo(done.folder, clients).verdict == "undone"
     assert len(done.entries) == entries
     assert app_release.plan(app_release.observe(clients)).is_empty
+
+
+def test_a_cluster_whose_role_is_gone_pulls_again_when_it_is_back(estate, clients):
+    """ImagePullBackOff with the registry's 401; 01 puts the role back, and the pod comes up."""
+    region, declared = clients.estate.primary, clients.estate
+    kubelet = identity.kubelet_id(declared, clients.subscription_id, region)
+    role = next(
+        one
+        for one in identity.list_cluster_roles(declared, clients.subscription_id)
+        if one.id.startswith(registry.registry_id(declared, clients.subscription_id))
+        and kubelet in one.depends_on
+    )
+    clients.delete(role.id, role.api_version)
+    where = ("--context", f"{declared.cluster.name}-{region.location}")
+    image = f"{clients.registry.login_server}/hello-world:1.0.0"
+    estate.shell("kubectl", "run", "puller", "--image", image, "--image-pull-policy=Always", *where)
+    state = "{.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff"
+    wait = ("kubectl", "wait", "pod/puller", "--timeout=60s", *where)
+    estate.shell(*wait, f"--for=jsonpath={state}")
+    said = estate.shell("kubectl", "describe", "pod/puller", *where).stdout
+    assert "oauth2/token?scope=repository%3Ahello-world%3Apull" in said
+    assert "401 Unauthorized" in said
+    healed = estate.perform("01_provision_estate")
+    assert (healed.verdict, healed.actions["create"]) == ("passed", 1), healed.error
+    estate.shell(*wait, "--for=condition=Ready")
+    estate.shell("kubectl", "delete", "pod/puller", "--now", *where)
 
 
 def test_a_release_without_an_ingress_is_refused(estate):

@@ -6,6 +6,7 @@ processes; starting it brings the same objects back.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,14 @@ from azrunbook.sandbox.arm import backends
 from azrunbook.sandbox.host import addons, addresses, grants, machines, metrics
 from azrunbook.sandbox.kube import cluster as kube_cluster
 from azrunbook.sandbox.kube.controllers import assembly
-from azrunbook.sandbox.node import agent, api as node_api, config as node_config, images, proxy
+from azrunbook.sandbox.node import (
+    agent,
+    api as node_api,
+    config as node_config,
+    image as node_image,
+    images,
+    proxy,
+)
 
 _LOG = logging.getLogger(__name__)
 # The controller manager's --horizontal-pod-autoscaler-sync-period, 15 s by default: like Azure's
@@ -56,6 +64,7 @@ class Clusters:
         folder: Path,
         find_names: Callable[[str], Path] | None = None,
         unrunnable: node_config.Unrunnable = "fail",
+        check_pull: Callable[[str, node_image.Reference], None] = lambda *_: None,
     ) -> None:
         """Take what clusters need.
 
@@ -66,6 +75,7 @@ class Clusters:
             folder: for logs, disks and the kubeconfig.
             find_names: where the table of names of a cluster, by its ARM id, is.
             unrunnable: what nodes do with an image that cannot run here.
+            check_pull: raises when a cluster, by its ARM id, may not pull an image.
         """
         self._authority = authority
         self._images = images
@@ -73,6 +83,7 @@ class Clusters:
         self._folder = folder
         self._find_names = find_names
         self._unrunnable = unrunnable
+        self._check_pull = check_pull
         self._trust = folder / "trust"
         self._running: dict[str, _Running] = {}
 
@@ -158,6 +169,7 @@ class Clusters:
                 address, machine.name, ask_client_certificate=True
             ),
             unrunnable=self._unrunnable,
+            check_pull=functools.partial(self._check_pull, running.request.id),
         )
         access = self._access(running.cluster, f"system:node:{machine.name}", "system:nodes")
         node = agent.NodeAgent(config, access, self._images, self._supervisor)

@@ -20,8 +20,8 @@ import psutil
 from azrunbook.sandbox import charts, faults, processes, tls
 from azrunbook.sandbox.arm import backends, server as arm_server, settings as arm_settings
 from azrunbook.sandbox.edge import config as edge_config, server as edge_server
-from azrunbook.sandbox.host import addresses, clusters, control, data, names
-from azrunbook.sandbox.node import config as node_config, images
+from azrunbook.sandbox.host import addresses, clusters, control, data, names, pull_rights
+from azrunbook.sandbox.node import config as node_config, image, images
 
 _LOG = logging.getLogger(__name__)
 _PUBLIC_DNS_SUFFIX = ".cloudapp.azure.com"
@@ -82,6 +82,7 @@ class Host:
             folder=settings.folder,
             find_names=self._names.find_path,
             unrunnable=settings.images,
+            check_pull=self._check_pull,
         )
         self._arm = self._make_arm()
         self._edge = self._make_edge()
@@ -179,6 +180,9 @@ class Host:
             return None
         label, _, location = host.removesuffix(_PUBLIC_DNS_SUFFIX).partition(".")
         return self._clusters.resolve(label, location, port)
+
+    def _check_pull(self, cluster_id: str, reference: image.Reference) -> None:
+        pull_rights.check(self._arm.store, cluster_id, reference)
 
     def _is_token_valid(self, token: str) -> bool:
         return self._arm.is_token_valid(token)

@@ -4,10 +4,13 @@ The host decides names, addresses and sizes; an agent takes them as they are.
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal
+
+from azrunbook.sandbox.node import image
 
 Object = dict[str, Any]
 
@@ -38,6 +41,7 @@ class NodeConfig:
     volumes (the same for all nodes of a cluster; below ``log_dir`` if not given). ``unrunnable``
     says what to do with an image that has no command here: ``fail`` as a registry without it
     would, or ``simulate`` a running container without a process (``simulation.py``).
+    ``check_pull`` raises for an image that the node's registries do not give it.
     """
 
     name: str
@@ -52,6 +56,7 @@ class NodeConfig:
     server_context: ssl.SSLContext
     disks_dir: Path | None = None
     unrunnable: Unrunnable = "fail"
+    check_pull: Callable[[image.Reference], None] = lambda _: None
     lease_seconds: float = 10.0
     status_seconds: float = 300.0
     memory_sample_seconds: float = 5.0

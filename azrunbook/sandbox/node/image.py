@@ -23,6 +23,16 @@ class ImagePullError(Exception):
         self.reason = reason
 
 
+class PullRefusedError(ImagePullError):
+    """The registry does not answer, or refuses the node: no reason to simulate the image."""
+
+    def __init__(self, reference: "Reference", why: str) -> None:
+        super().__init__(
+            f'rpc error: code = Unknown desc = failed to pull and unpack image "{reference}": '
+            f'failed to resolve reference "{reference}": {why}'
+        )
+
+
 def _unchanged(argv: Sequence[str], _address: str) -> list[str]:
     return list(argv)
 
@@ -69,6 +79,11 @@ class Reference:
         return f"{self.registry}/{self.repository}{suffix}"
 
     @property
+    def version(self) -> str:
+        """What names it in its repository: the digest, else the tag."""
+        return self.digest or self.tag
+
+    @property
     def last_part(self) -> str:
         return self.repository.rsplit("/", 1)[-1]
 
@@ -97,6 +112,11 @@ def parse_reference(text: str) -> Reference:
             reason="InvalidImageName",
         )
     return Reference(registry, repository, tag or "latest", digest)
+
+
+def is_unrunnable(error: ImagePullError) -> bool:
+    """Whether only this machine is to blame: an image that could be had, but not be run here."""
+    return error.reason == "ErrImagePull" and not isinstance(error, PullRefusedError)
 
 
 def not_found(reference: Reference) -> ImagePullError:

@@ -41,7 +41,7 @@ class Puller:
             try:
                 return self._try(container)
             except images.ImagePullError as error:
-                if self._parts.config.unrunnable == "simulate" and error.reason == "ErrImagePull":
+                if self._parts.config.unrunnable == "simulate" and images.is_unrunnable(error):
                     raise
                 delay = backoff.grow(delay, self._parts.config.backoff)
                 if not await self._wait(container["image"], error, delay):
@@ -63,6 +63,7 @@ class Puller:
             return image
         tell.normal(self._subject, "Pulling", f'Pulling image "{name}"')
         began = time.monotonic()
+        self._parts.config.check_pull(images.parse_reference(name))
         image = self._parts.images.resolve(name)
         took = f"{max(1, round((time.monotonic() - began) * 1000))}ms"
         self._parts.pulled.add(name)
