@@ -38,6 +38,10 @@ def up(
     timing: Annotated[
         Timing, typer.Option(help="Operations take no time, a fraction of Azure's, or stand still.")
     ] = Timing.SECONDS,
+    speed: Annotated[
+        float,
+        typer.Option(min=1, help="How many times Azure's, of --timing seconds; 1 is Azure's own."),
+    ] = 80,
     images: Annotated[
         Images,
         typer.Option(
@@ -56,7 +60,7 @@ def up(
 
     lifecycle, home = connect.sandbox_lifecycle(), connection.find_home()
     if not lifecycle.is_running(home):
-        lifecycle.start(home, timing=timing.value, images=images.value)
+        lifecycle.start(home, timing=timing.value, speed=speed, images=images.value)
     found = lifecycle.status(home)
     if images is Images.SIMULATE and found["images"] != images.value:
         raise errors.ConnectError(

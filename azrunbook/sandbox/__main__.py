@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--began-at", type=float, default=time.monotonic(), help=argparse.SUPPRESS)
     parser.add_argument("--owner-pid", type=int, help="end when this process ends")
     parser.add_argument("--timing", default="seconds", choices=("immediate", "seconds", "manual"))
+    parser.add_argument("--speed", type=float, default=80, help="of seconds, Azure's being 1")
     parser.add_argument("--images", default="fail", choices=("fail", "simulate"))
     arguments = parser.parse_args()
     logging.basicConfig(
@@ -35,7 +36,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     settings = server.HostSettings(
         folder=arguments.home / "sandbox",
         began_at=arguments.began_at,
-        timing=arguments.timing,
+        timing=server.make_timing(arguments.timing, arguments.speed),
         images=arguments.images,
     )
     host = server.Host(settings)

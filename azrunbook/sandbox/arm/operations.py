@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _POLL_FASTEST_SECONDS = 0.02
 _POLL_WORK_SECONDS = 0.1
 _POLL_SLOWEST_SECONDS = 10.0
+_POLLS = 40  # of one operation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,7 +245,8 @@ class Operations:
         is_short = plan.work is None and transition != "manual"
         seconds = _POLL_FASTEST_SECONDS if is_short else _POLL_WORK_SECONDS
         if not isinstance(transition, str):
-            seconds = max(seconds, min(transition / 10, _POLL_SLOWEST_SECONDS))
+            # On average half of it is added to what the operation takes.
+            seconds = max(seconds, min(transition / _POLLS, _POLL_SLOWEST_SECONDS))
         return seconds
 
     def _get(self, call: routing.Call) -> Operation:

@@ -26,9 +26,6 @@ from azrunbook.sandbox.node import config as node_config, image, images
 _LOG = logging.getLogger(__name__)
 _PUBLIC_DNS_SUFFIX = ".cloudapp.azure.com"
 _EDGE_PROPAGATION_SECONDS = 0.5
-# Azure's own proportions in a fraction of the time: a cluster in three seconds instead of four
-# minutes.
-_TIME_FACTOR = 1 / 80
 _EDGE_TYPES = tuple(
     f"Microsoft.Cdn/profiles{suffix}"
     for suffix in (
@@ -51,7 +48,7 @@ class HostSettings:
 
     folder: Path
     began_at: float
-    timing: str = "seconds"
+    timing: arm_settings.Timing
     images: node_config.Unrunnable = "fail"
 
 
@@ -111,7 +108,7 @@ class Host:
             client_id=own.client_id,
             client_secret=own.client_secret,
             colleagues=(colleague,),
-            timing=_timing(self._settings.timing),
+            timing=self._settings.timing,
         )
         parts = backends.Backends(
             clusters=self._clusters,
@@ -242,14 +239,15 @@ class Host:
         }
 
 
-def _timing(name: str) -> arm_settings.Timing:
+def make_timing(name: str, speed: float) -> arm_settings.Timing:
+    """``immediate``, ``manual``, or Azure's own proportions in a fraction of the time."""
     match name:
         case "immediate":
             return arm_settings.Timing(default="immediate")
         case "manual":
             return arm_settings.Timing(default="manual")
         case _:
-            return arm_settings.Timing(by_type=arm_settings.AZURE_SECONDS, factor=_TIME_FACTOR)
+            return arm_settings.Timing(by_type=arm_settings.AZURE_SECONDS, factor=1 / speed)
 
 
 def _measure(children: list[psutil.Process]) -> dict[str, int]:
