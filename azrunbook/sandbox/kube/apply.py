@@ -125,11 +125,14 @@ def prune(shape: Shape, value: Any, last: FieldSet, owned: FieldSet) -> Any:
         found = {}
         for key, part in value.items():
             name = "f:" + key
-            if name in last and name not in owned:
-                continue
             below = last.get(name)
+            if name in last and name not in owned and (not below or "." in below):
+                continue
             field = fieldsets.child(shape, key)
-            found[key] = prune(field, part, below, owned.get(name, {})) if below else part
+            # Of what is below, only what was said goes: nobody ever owns an object's name.
+            left = prune(field, part, below, owned.get(name, {})) if below else part
+            if left or not part:
+                found[key] = left
         return found
     if isinstance(value, list) and fieldsets.is_granular(shape, value):
         element, keys = shape.element or shapes.ANY, shape.map_keys

@@ -46,6 +46,16 @@ def test_apply_takes_away_what_it_no_longer_says(cluster):
     assert apply(cluster, {}, "m1")["data"] == {"b": "2"}
 
 
+def test_the_last_annotation_goes_and_the_name_stays(cluster):
+    """Of the metadata, only what the manager said goes: nobody owns the name."""
+    configmaps = cluster.resources.get("", "configmaps")
+    for annotations in ({"a": "1"}, {}):
+        body = {**config({}), "metadata": {"name": "c", "annotations": annotations}}
+        made = cluster.patch(configmaps, "n", "c", body, content_type=patching.APPLY, manager="m1")
+    assert made["metadata"]["name"] == "c"
+    assert "annotations" not in made["metadata"]
+
+
 def test_apply_of_what_another_owns_is_a_conflict(cluster):
     """The message names the owner and the field."""
     apply(cluster, {"a": "1"}, "m1")
