@@ -40,6 +40,11 @@ class ManagedCluster:
     version: str
     body: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is there and cannot be asked what it holds, as after a failover."""
+        return self.power == "Stopped"
+
 
 @dataclass(frozen=True)
 class KubernetesVersion:

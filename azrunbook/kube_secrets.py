@@ -6,11 +6,20 @@ and makes the namespace where there is none yet.
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from azrunbook import errors, kube_api, secrets
 
 _MANAGER = {"fieldManager": "azrunbook", "force": "true"}
 _APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A Secret as a cluster has it; values that are no text are shown by their readable part."""
+
+    values: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
 
 
 class Secrets:
@@ -19,26 +28,32 @@ class Secrets:
     def __init__(self, api: kube_api.KubeApi) -> None:
         self._api = api
 
-    def find(self, namespace: str, name: str) -> dict[str, str] | None:
-        """Read a secret's values; None when there is none."""
+    def find(self, namespace: str, name: str) -> Stored | None:
+        """Read a secret; None when there is none."""
         try:
             body = self._api.get(f"secret {name}", _path(namespace, name))
         except errors.NotFoundError:
             return None
         values = {
-            key: base64.b64decode(value).decode() for key, value in (body.get("data") or {}).items()
+            key: base64.b64decode(value).decode(errors="replace")
+            for key, value in (body.get("data") or {}).items()
         }
         for value in values.values():
-            secrets.register(value)
-        return values
+            # Somebody else may have written it; what is too short to be masked is no credential.
+            if len(value) >= secrets.MINIMUM_CHARACTERS:
+                secrets.register(value)
+        return Stored(values, body["metadata"].get("annotations") or {})
 
-    def write(self, namespace: str, name: str, values: Mapping[str, str]) -> None:
+    def write(
+        self, namespace: str, name: str, values: Mapping[str, str], annotations: Mapping[str, str]
+    ) -> None:
         """Make a secret hold these values, and its namespace be there."""
         for value in values.values():
             secrets.register(value)
-        self._apply(f"/api/v1/namespaces/{namespace}", "Namespace", namespace, {})
+        self._apply(f"/api/v1/namespaces/{namespace}", "Namespace", namespace, {}, {})
         data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-        self._apply(_path(namespace, name), "Secret", name, {"type": "Opaque", "data": data})
+        content = {"type": "Opaque", "data": data}
+        self._apply(_path(namespace, name), "Secret", name, annotations, content)
 
     def delete(self, namespace: str, name: str) -> None:
         """Remove a secret; one that is gone is as good."""
@@ -47,8 +62,16 @@ class Secrets:
         except errors.NotFoundError:
             return
 
-    def _apply(self, path: str, kind: str, name: str, content: Mapping[str, object]) -> None:
-        body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **content}
+    def _apply(
+        self,
+        path: str,
+        kind: str,
+        name: str,
+        annotations: Mapping[str, str],
+        content: Mapping[str, object],
+    ) -> None:
+        metadata = {"name": name, **({"annotations": dict(annotations)} if annotations else {})}
+        body = {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}
         self._api.send("PATCH", f"{kind.lower()} {name}", path, _MANAGER, body, media_type=_APPLY)
 
 

@@ -6,7 +6,6 @@ anybody holds it, and not shown by ``repr``, ``str`` or JSON. The administrator'
 database is not among these, because Azure takes one and never says it.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -234,12 +233,3 @@ class _Reader:
                 "azrunbook run 01_provision_estate"
             )
         return value
-
-
-def digest(values: Mapping[str, secrets.Secret]) -> str:
-    """Say by 12 hexadecimal digits whether secrets are the same, without saying what they are.
-
-    Only for what nobody can guess (generated keys and passwords): others could be tried out.
-    """
-    revealed = {name: value.reveal() for name, value in values.items()}
-    return secrets.Secret(json.dumps(revealed, sort_keys=True)).digest

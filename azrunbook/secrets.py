@@ -11,7 +11,6 @@ The process of a runner and the kernel it started share one register through the
 
 import base64
 import functools
-import hashlib
 import html
 import json
 import logging
@@ -75,11 +74,6 @@ class Secret:
     def reveal(self) -> str:
         """The value itself, for the one place that hands it on."""
         return self._value
-
-    @property
-    def digest(self) -> str:
-        """12 hexadecimal digits that differ when the value does."""
-        return hashlib.sha256(self._value.encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
         return MASK

@@ -1,7 +1,7 @@
 """What runs in one cluster: nodes, deployments, pods, ingress.
 
-Reads from one API server; the one thing it changes is how many replicas a deployment has. Waiting
-polls instead of watching, because a watch that was cut off does not notice.
+Reads from one API server; what it changes is how many replicas a deployment has and how its pods
+are annotated. Waiting polls instead of watching, because a watch that was cut off does not notice.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from typing import Any
 from azrunbook import errors, kube_api, wait
 
 _LOOK_SECONDS = 0.3
+_MANAGER = {"fieldManager": "azrunbook"}
+_MERGE_PATCH = "application/merge-patch+json"
 # Written by Helm itself; the label of the same meaning is up to the chart (the official Traefik
 # chart adds the namespace to it).
 _RELEASE_ANNOTATION = "meta.helm.sh/release-name"
@@ -97,16 +99,39 @@ class Workloads:
 
     def list_deployments(self, namespace: str, *, release: str) -> tuple[Deployment, ...]:
         """List the deployments of a Helm release."""
+        return tuple(map(_describe_deployment, self._read_deployments(namespace, release)))
+
+    def _read_deployments(self, namespace: str, release: str) -> list[Mapping[str, Any]]:
         found = self._api.get(
             f"deployments of {release}",
             f"/apis/apps/v1/namespaces/{namespace}/deployments",
             labels="app.kubernetes.io/managed-by=Helm",
         )
-        return tuple(
-            _describe_deployment(one)
+        return [
+            one
             for one in found["items"]
             if one["metadata"].get("annotations", {}).get(_RELEASE_ANNOTATION) == release
-        )
+        ]
+
+    def annotate_pods(
+        self, namespace: str, *, release: str, annotations: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        """Annotate the pods of a release's deployments, which restarts them one after the other.
+
+        Returns the names of those deployments whose pods were not annotated so already.
+        """
+        changed = []
+        body = {"spec": {"template": {"metadata": {"annotations": dict(annotations)}}}}
+        for one in self._read_deployments(namespace, release):
+            name = str(one["metadata"]["name"])
+            found = one["spec"]["template"]["metadata"].get("annotations") or {}
+            if annotations.items() <= found.items():
+                continue
+            path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+            what = f"pods of {name}"
+            self._api.send("PATCH", what, path, _MANAGER, body, media_type=_MERGE_PATCH)
+            changed.append(name)
+        return tuple(changed)
 
     def scale(self, namespace: str, deployment: str, replicas: int) -> None:
         """Set a deployment's replicas as ``kubectl scale`` does; nothing else knows of it.
@@ -121,7 +146,7 @@ class Workloads:
             path,
             {"fieldManager": "kubectl-scale"},
             {"spec": {"replicas": replicas}},
-            media_type="application/merge-patch+json",
+            media_type=_MERGE_PATCH,
         )
 
     def list_pods(self, namespace: str, *, release: str = "") -> tuple[Pod, ...]:

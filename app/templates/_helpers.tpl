@@ -38,6 +38,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
 {{- end -}}
 
+{{/*
+What the pods read of the Secret, as a digest: another content restarts them, as they read it only
+when they start. Empty where no cluster is asked. The runbook computes the same one.
+*/}}
+{{- define "app.dataDigest" -}}
+{{- with .Values.data.secretName }}
+{{- with lookup "v1" "Secret" $.Release.Namespace . }}
+{{- printf "%s %s" (get .data "DATABASE_URL") (get .data "REDIS_URL") | sha256sum }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Variables that the chart itself sets, in the order they are rendered. A YAML list of env entries. */}}
 {{- define "app.ownEnv" -}}
 - name: APP_VERSION

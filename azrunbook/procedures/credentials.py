@@ -5,90 +5,265 @@ password is found again: there is no state file, and Azure shows no password. Lo
 it is copied from the other; lost in both (or never known here, because another engine made the
 server), a new one is set on the server. So nothing has to be kept that a rehearsal, a second
 engine or a cleaned disk could lose.
+
+Looking compares each Secret, in memory, with what Azure says now (hosts, ports, keys) and with the
+password that was set last, of which each Secret notes when. Two clusters with different passwords
+of the same time were edited by hand: neither can be believed, and a new one is set. What cannot be
+seen from here is a password that was changed on the server alone: the pods' log tells of it, and
+deleting the Secret in all clusters lets 01 set a new one. Writing is :mod:`.credential_writing`.
 """
 
+import base64
+import hashlib
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
-from azrunbook import checks, connect, errors, estate, plan as plans, secrets
-from azrunbook.procedures import actions, placing
-from azrunbook.resources import model, postgres, redis
+from azrunbook import checks, connect, errors, estate, kube_secrets, outputs, plan as plans, secrets
 
 GROUP = "credentials"
-DATABASE_KEY, CACHE_KEY = "DATABASE_URL", "REDIS_URL"
-_PORT = 5432
-_DOMAIN = "postgres.database.azure.com"
+KEYS = DATABASE_KEY, CACHE_KEY = "DATABASE_URL", "REDIS_URL"
+# When the password in a Secret was set on the server (RFC 3339, UTC: it sorts by its letters).
+SET_AT = "azrunbook.dev/password-set-at"
+TYPE = "v1/Secret"
 _STEP = "write the application's credentials"
+_HIDDEN = "(hidden)"
+State = Literal["held", "differs", "absent", "stopped", "unknown"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one region's cluster holds and what its pods need; made and judged in memory only.
+
+    Attributes:
+        data: None: Azure has not both a database and a cache for it yet.
+        is_stopped: the cluster was not asked.
+        problem: why nothing can be said; empty when something can.
+    """
+
+    role: str
+    stored: kube_secrets.Stored | None = None
+    data: tuple[outputs.Database, outputs.Cache] | None = None
+    is_stopped: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One region's Secret, without its content.
+
+    Attributes:
+        differing: the keys whose values are not as they should be.
+        digest: of the content as it is; empty: there is none, or it is unknown.
+        detail: why its state is unknown.
+    """
+
+    role: str
+    location: str
+    state: State
+    differing: tuple[str, ...] = ()
+    digest: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The Secret's name, and which regions' clusters hold it.
-
-    Attributes:
-        held: by role of a region; False also where the cluster is not there or does not answer.
-        locations: by role, for people.
-    """
+    """The Secret's name, and its state in each region; ``is_torn``: passwords contradict."""
 
     name: str
-    held: Mapping[str, bool]
-    locations: Mapping[str, str]
+    regions: tuple[Fact, ...]
+    is_torn: bool = False
+
+    @property
+    def to_write(self) -> tuple[Fact, ...]:
+        return tuple(one for one in self.regions if one.state not in {"held", "stopped"})
+
+
+@dataclass(frozen=True)
+class Password:
+    """A password and when it was set, both empty when no Secret can be believed."""
+
+    value: str = ""
+    set_at: str = ""
 
 
 def observe(clients: connect.Clients) -> Facts | None:
-    """Ask both clusters at once; None: the estate has not both a database and a cache."""
+    """Ask Azure and all running clusters; None: the estate has not both a database and a cache."""
     declared = clients.estate
-    if declared.postgres is None or declared.redis is None:
+    if not find_name(declared):
         return None
-    roles = list(declared.regions)
-    found = clients.for_each(lambda role: _holds(clients, role), roles)
+    found = look(clients, declared.regions)
+    password = choose_password(found)
     return Facts(
         name=name_of(declared),
-        held=dict(zip(map(str, roles), found, strict=True)),
-        locations={str(role): region.location for role, region in declared.regions.items()},
+        regions=tuple(
+            judge(one, declared.regions[estate.RegionName(one.role)].location, password.value)
+            for one in found
+        ),
+        is_torn=not password.value and any(one.stored for one in found),
     )
 
 
-def _holds(clients: connect.Clients, role: str) -> bool:
+def look(clients: connect.Clients, roles: Collection[str]) -> list[Seen]:
+    """Look at these regions, all at once; a cluster that is stopped or not there is not asked."""
+    return clients.for_each(lambda role: _look(clients, role), roles)
+
+
+def _look(clients: connect.Clients, role: str) -> Seen:
+    declared = clients.estate
+    _, region = declared.get_region(role)
     try:
-        held = _find(clients, role)
-    except errors.AzrunbookError:
-        return False
-    # The name changes when the virtual endpoint comes or goes, with the second region.
-    return held is not None and _database_host(clients.estate) in held.get(DATABASE_KEY, "")
+        cluster = clients.clusters.find(region.resource_group, declared.cluster.name)
+        if cluster is None:
+            return Seen(role)
+        if cluster.is_stopped:
+            return Seen(role, is_stopped=True)
+        stored = clients.region(role).secrets.find(declared.app.namespace, name_of(declared))
+        return Seen(role, stored, _read_data(clients, region))
+    except errors.AzrunbookError as error:
+        return Seen(role, problem=str(error))
+
+
+def _read_data(
+    clients: connect.Clients, region: estate.Region
+) -> tuple[outputs.Database, outputs.Cache] | None:
+    try:
+        database, cache = outputs.read_data(
+            clients.arm, clients.estate, clients.subscription_id, region.location
+        )
+    except errors.NotFoundError:
+        return None
+    return (database, cache) if database and cache else None
+
+
+def make_values(data: tuple[outputs.Database, outputs.Cache], password: str) -> dict[str, str]:
+    """The content of a region's Secret."""
+    database, cache = data
+    return {
+        DATABASE_KEY: database.make_url(password).reveal(),
+        CACHE_KEY: cache.url.reveal(),
+    }
+
+
+def judge(seen: Seen, location: str, password: str) -> Fact:
+    """Compare what a cluster holds with what it should; pure."""
+    if seen.is_stopped:
+        return Fact(seen.role, location, "stopped")
+    if seen.problem:
+        return Fact(seen.role, location, "unknown", detail=seen.problem)
+    if seen.stored is None:
+        return Fact(seen.role, location, "absent")
+    wanted = make_values(seen.data, password) if seen.data and password else {}
+    differing = tuple(key for key in KEYS if seen.stored.values.get(key) != wanted.get(key))
+    state: State = "differs" if differing else "held"
+    return Fact(seen.role, location, state, differing, digest(seen.stored.values))
+
+
+def digest(values: Mapping[str, str]) -> str:
+    """Tell contents apart, exactly as the chart does (``app.dataDigest``).
+
+    The cache's key, which Azure made, keeps the content from being guessed.
+    """
+    encoded = (base64.b64encode(values.get(key, "").encode()).decode() for key in KEYS)
+    return hashlib.sha256(" ".join(encoded).encode()).hexdigest()
+
+
+def choose_password(found: Iterable[Seen]) -> Password:
+    """The password that was set last, if no other claims the same."""
+    known = set()
+    for one in found:
+        stored = one.stored
+        if stored and (value := _read_password(stored.values.get(DATABASE_KEY, ""))):
+            known.add((stored.annotations.get(SET_AT, ""), value))
+    newest = max((set_at for set_at, _ in known), default="")
+    values = [value for set_at, value in known if set_at == newest]
+    return Password(values[0], newest) if len(values) == 1 else Password()
+
+
+def _read_password(url: str) -> str:
+    try:
+        password = urllib.parse.unquote(urllib.parse.urlsplit(url).password or "")
+    except ValueError:  # somebody wrote what is no URL
+        return ""
+    if len(password) < secrets.MINIMUM_CHARACTERS:
+        return ""
+    return secrets.register(password)
 
 
 def plan_changes(facts: Facts | None) -> list[plans.Change]:
-    """Say per region whether the Secret is there."""
+    """Say per region what happens to the Secret; of a stopped cluster, only the notes tell."""
     if facts is None:
         return []
     return [
         plans.Change(
-            action="no_change" if is_held else "create",
-            type="v1/Secret",
+            action=_ACTIONS[one.state],
+            type=TYPE,
             name=facts.name,
-            region=facts.locations[role],
+            region=one.location,
+            properties=tuple(
+                plans.PropertyChange(f"data.{key}", _HIDDEN, f"{_HIDDEN[:-1]}, another value)")
+                for key in one.differing
+            ),
         )
-        for role, is_held in facts.held.items()
+        for one in facts.regions
+        if one.state != "stopped"
     ]
 
 
+_ACTIONS: Mapping[State, plans.Action] = {
+    "held": "no_change",
+    "differs": "update",
+    "absent": "create",
+    "unknown": "create",
+}
+
+
 def plan_steps(facts: Facts | None) -> list[plans.Step]:
-    """One step for both clusters, because they hold the same password."""
-    lacking = [role for role, is_held in facts.held.items() if not is_held] if facts else []
-    if not lacking:
+    """One step for all clusters, because they hold the same password."""
+    if facts is None or not facts.to_write:
         return []
+    former = {one.role: one.digest for one in facts.to_write}
+    # No way back is needed where it is unknown: what is found there later is not overwritten.
+    made = [one.role for one in facts.to_write if one.state == "absent"]
+    changed = {role: digest for role, digest in former.items() if digest}
     return [
         plans.Step(
             name=_STEP,
             group=GROUP,
             action="write_credentials",
-            undo=(plans.Undo("delete_credentials", {"roles": lacking}),),
+            arguments={"former": former},
+            undo=(
+                *((plans.Undo("delete_credentials", {"roles": made}),) if made else ()),
+                *((plans.Undo("restore_credentials", {"former": changed}),) if changed else ()),
+            ),
             timeout_seconds=900,
         )
     ]
+
+
+def list_notes(facts: Facts | None) -> list[str]:
+    """What a person should know of it before applying."""
+    if facts is None:
+        return []
+    notes = []
+    if stopped := [one.location for one in facts.regions if one.state == "stopped"]:
+        notes.append(
+            f"{', '.join(stopped)}: the cluster is stopped, so its Secret {facts.name} is left "
+            "out. Start it (azrunbook run 07_fail_back_region) and run this again."
+        )
+    if any(one.state == "differs" for one in facts.regions):
+        notes.append(
+            f"{facts.name} is rewritten and the application's pods are restarted, one after the "
+            "other, because they read it only when they start"
+        )
+    if facts.is_torn:
+        notes.append(
+            f"the database's password in {facts.name} cannot be believed (missing, or another one "
+            "in each cluster): a new one is set on the server"
+        )
+    notes += [f"{one.location}: {one.detail}" for one in facts.regions if one.state == "unknown"]
+    return notes
 
 
 def name_of(declared: estate.Estate) -> str:
@@ -101,131 +276,20 @@ def find_name(declared: estate.Estate) -> str:
 
 
 def check_held(facts: Facts | None) -> list[checks.CheckResult]:
-    """A release's pods cannot start in a cluster without the Secret."""
+    """A release's pods cannot start in a cluster without the Secret, nor work with a wrong one."""
     if facts is None:
         return []
-    lacking = [facts.locations[role] for role, is_held in facts.held.items() if not is_held]
+    words = {"absent": "not in", "differs": "not as Azure has it in", "unknown": "not found out in"}
+    found = "; ".join(
+        f"{words[one.state]} {one.location}" + (f" ({one.detail})" if one.detail else "")
+        for one in facts.to_write
+    )
     return [
         checks.CheckResult(
             name="credentials",
-            passed=not lacking,
-            criterion=f"the Secret {facts.name} is in every cluster",
-            found=f"not in {', '.join(lacking)}" if lacking else "in every cluster",
+            passed=not facts.to_write,
+            criterion=f"the Secret {facts.name} is in every running cluster, as Azure has it",
+            found=found or "in every running cluster",
             advice="azrunbook run 01_provision_estate",
         )
     ]
-
-
-def _find(clients: connect.Clients, role: str) -> dict[str, str] | None:
-    declared = clients.estate
-    held = clients.region(role).secrets.find(declared.app.namespace, name_of(declared))
-    for url in (held or {}).values():
-        if password := urllib.parse.urlsplit(url).password:
-            secrets.register(urllib.parse.unquote(password))
-    return held
-
-
-@actions.action("write_credentials")
-def write_credentials(clients: connect.Clients, progress: actions.Progress) -> str:
-    """Write the Secret into every cluster, with the password there is or a new one."""
-    declared = clients.estate
-    held = {str(role): _find(clients, role) for role in declared.regions}
-    known = next((one[DATABASE_KEY] for one in held.values() if one), "")
-    password = urllib.parse.unquote(urllib.parse.urlsplit(known).password or "")
-    url = _database_url(declared, password or _set_password(clients, progress))
-    for role, region in declared.regions.items():
-        values = {DATABASE_KEY: url, CACHE_KEY: _cache_url(clients, region)}
-        if held[role] != values:
-            clients.region(role).secrets.write(declared.app.namespace, name_of(declared), values)
-    return "the password of before" if password else "a new password was set"
-
-
-@actions.action("delete_credentials")
-def delete_credentials(
-    clients: connect.Clients, progress: actions.Progress, *, roles: list[str]
-) -> None:
-    """Remove the Secret from these clusters; one that is gone is as good."""
-    declared = clients.estate
-    for role in roles:
-        try:
-            held = clients.region(role).secrets
-        except errors.NotFoundError:
-            progress(f"the cluster of {role} is gone")
-            continue
-        held.delete(declared.app.namespace, name_of(declared))
-
-
-def _set_password(clients: connect.Clients, progress: actions.Progress) -> str:
-    """Give the administrator a new password."""
-    server = _find_primary(clients)
-    password = placing.make_password()
-    poller = clients.arm.begin_patch(
-        str(server["id"]),
-        model.get_api_version(model.SERVER),
-        {"properties": {"administratorLoginPassword": password}},
-        patience=progress.remaining_seconds,
-        progress=progress,
-    )
-    clients.arm.wait(
-        poller,
-        what=f"set the password of {server['name']}",
-        timeout=progress.remaining_seconds,
-        progress=progress,
-    )
-    return password
-
-
-def _database_host(declared: estate.Estate) -> str:
-    """The virtual endpoint, which leads to whichever server takes writes; else the one server."""
-    settings = _require(declared.postgres, "postgres")
-    if settings.replica and declared.secondary_enabled and settings.virtual_endpoint:
-        return f"{settings.virtual_endpoint}.writer.{_DOMAIN}"
-    return f"{settings.name}-{declared.primary.location}.{_DOMAIN}"
-
-
-def _database_url(declared: estate.Estate, password: str) -> str:
-    settings = _require(declared.postgres, "postgres")
-    login = f"{settings.administrator}:{urllib.parse.quote(password, safe='')}"
-    # Encrypted alone is not enough: who answers must prove to be the server of this name.
-    verified = "sslmode=verify-full&sslrootcert=system"
-    host = _database_host(declared)
-    return f"postgresql://{login}@{host}:{_PORT}/{settings.database}?{verified}"
-
-
-def _find_primary(clients: connect.Clients) -> Mapping[str, Any]:
-    """The server that takes writes; after a switchover it is not the primary region's.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    for region in clients.estate.regions.values():
-        id_ = postgres.server_id(clients.estate, clients.subscription_id, region)
-        body = clients.arm.find(id_, model.get_api_version(model.SERVER))
-        if body and body["properties"].get("replicationRole") in {None, "Primary"}:
-            return body
-    raise errors.NotFoundError(
-        "no PostgreSQL server of this estate takes writes: expected one to be the primary. Run "
-        "the provisioning notebook, or promote the replica."
-    )
-
-
-def _cache_url(clients: connect.Clients, region: estate.Region) -> str:
-    """Each region uses its own cache, by its key."""
-    settings = _require(clients.estate.redis, "redis")
-    cache = next(
-        one
-        for one in redis.list_services(clients.estate, clients.subscription_id)
-        if one.region == region
-    )
-    is_managed = settings.kind == "managed"
-    target = f"{cache.id}/databases/default" if is_managed else cache.id
-    version = model.get_api_version(model.MANAGED_CACHE if is_managed else model.CACHE)
-    key = str(clients.arm.post(f"{target}/listKeys", version)["primaryKey"])
-    host = clients.arm.get(cache.id, version)["properties"]["hostName"]
-    return f"rediss://:{urllib.parse.quote(key, safe='')}@{host}:{settings.port}/0"
-
-
-def _require(part: Any, name: str) -> Any:
-    if part is None:
-        raise ValueError(f"this estate has no {name}. This is a bug. Please report.")
-    return part

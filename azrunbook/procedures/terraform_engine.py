@@ -57,7 +57,7 @@ def plan(facts: Facts) -> plans.Plan:
         found,
         changes=(*found.changes, *credentials.plan_changes(facts.signing_in)),
         steps=(*_list_steps(facts.saved), *credentials.plan_steps(facts.signing_in)),
-        notes=tuple(notes),
+        notes=(*notes, *credentials.list_notes(facts.signing_in)),
     )
 
 

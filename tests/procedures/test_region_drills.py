@@ -56,6 +56,16 @@ def test_the_last_region_is_never_taken_away(estate, clients, tell):
 
 
 @pytest.mark.usefixtures("without_secondary")
+def test_provisioning_leaves_a_stopped_cluster_out_and_says_so(estate):
+    """Nothing is asked of it and nothing fails; the plan says what is not known and what to do."""
+    done = estate.perform("01_provision_estate")
+    assert (done.verdict, done.started) == ("passed", []), done.error
+    assert any("westus2: the cluster is stopped" in note for note in done.plan["notes"])
+    (nodes,) = [one for one in done.list("check") if one["name"] == "nodes ready in westus2"]
+    assert "left out: the cluster is stopped" in nodes["found"]
+
+
+@pytest.mark.usefixtures("without_secondary")
 def test_a_failback_needs_the_other_region(clients):
     """While traffic moves back, the other one has to carry it."""
     found = {one.name: one for one in region_failback.preflight(clients, region="primary")}

@@ -1,0 +1,114 @@
+"""The application's credentials on a sandbox: what changes them is noticed, healed, taken back."""
+
+from urllib.parse import quote, unquote, urlsplit
+
+import pytest
+
+from azrunbook import resources
+from azrunbook.procedures import credentials, undoing
+from azrunbook.resources import model
+
+PROVISION, RELEASE = "01_provision_estate", "03_release_app"
+STEP = "write the application's credentials"
+NAME, NAMESPACE = "hello-world-data", "hello-world"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def put_right(rehearsed):
+    """Leave the estate as declared, and its releases' record true."""
+    yield
+    with rehearsed.inside():
+        for stem in (PROVISION, RELEASE):
+            assert rehearsed.perform(stem).verdict == "passed"
+
+
+def read(clients, role, name=NAME):
+    found = clients.region(role).secrets.find(NAMESPACE, name)
+    return found and dict(found.values)
+
+
+def list_pods(clients):
+    return {role: {one.name for one in clients.region(role).workloads.list_pods(NAMESPACE)}
+            for role in clients.estate.regions}  # fmt: skip
+
+
+def read_password(values):
+    return unquote(urlsplit(values["DATABASE_URL"]).password)
+
+
+def find_texts(done, *secrets):
+    """Which of these stand anywhere in what a run left."""
+    record = [path.read_text() for path in done.folder.rglob("*") if path.is_file()]
+    return [one for one in secrets if any(one in text for text in record)]
+
+
+def test_a_secret_lost_in_one_cluster_is_copied_from_the_other(estate, clients):
+    """The same password, and no pod is restarted: each has what it needs."""
+    before, pods = read(clients, "secondary"), list_pods(clients)
+    clients.region("secondary").secrets.delete(NAMESPACE, NAME)
+    done = estate.perform(PROVISION)
+    assert (done.verdict, done.started) == ("passed", [STEP])
+    assert (read(clients, "secondary"), list_pods(clients)) == (before, pods)
+
+
+def test_a_new_cache_key_reaches_the_pods_and_undo_brings_the_former_one_back(estate, clients):
+    """The plan names the key that differs, only that region restarts, the journal holds nothing."""
+    before, pods = read(clients, "secondary"), list_pods(clients)
+    location = clients.estate.regions["secondary"].location
+    database = next(
+        one.id for one in resources.desired_resources(clients.estate, clients.subscription_id)
+        if (one.type, one.region) == (model.MANAGED_CACHE_DATABASE, location)
+    )  # fmt: skip
+    key = clients.redis.replace_key(database, "Primary").primary
+    done = estate.perform(PROVISION)
+    changed = [one for one in done.plan["changes"] if one["action"] != "no_change"]
+    assert [(one["region"], [two["path"] for two in one["properties"]]) for one in changed] == [
+        ("westus2", ["data.REDIS_URL"])
+    ]
+    assert (done.verdict, done.started) == ("passed", [STEP]), done.error
+    now = read(clients, "secondary")
+    assert unquote(urlsplit(now["REDIS_URL"]).password) == key
+    assert now["DATABASE_URL"] == before["DATABASE_URL"]
+    after = list_pods(clients)
+    assert after["primary"] == pods["primary"]
+    assert not after["secondary"] <= pods["secondary"]
+    assert undoing.undo(done.folder, clients).verdict == "undone"
+    assert (read(clients, "secondary"), read(clients, "secondary", f"{NAME}-former")) == (
+        before,
+        None,
+    )
+    assert find_texts(done, key, *before.values(), *now.values()) == []
+
+
+def test_passwords_that_contradict_are_noticed(estate, clients):
+    """One was edited by hand: which one, nobody can say, so a new one would be set."""
+    store = clients.region("secondary").secrets
+    before = store.find(NAMESPACE, NAME)
+    password = quote(read_password(before.values))
+    edited = before.values["DATABASE_URL"].replace(password, "Edited-by-hand")
+    store.write(NAMESPACE, NAME, {**before.values, "DATABASE_URL": edited}, before.annotations)
+    done = estate.perform(PROVISION, apply=False)
+    store.write(NAMESPACE, NAME, before.values, before.annotations)
+    assert done.actions["update"] == 2
+    assert any("cannot be believed" in note for note in done.plan["notes"])
+    assert find_texts(done, edited) == []
+
+
+def test_a_password_that_no_cluster_knows_is_set_anew(estate, clients):
+    """Both get the same, pods are restarted with it, and a release then restarts nothing more."""
+    before = read_password(read(clients, "primary"))
+    pods = list_pods(clients)
+    for role in clients.estate.regions:
+        clients.region(role).secrets.delete(NAMESPACE, NAME)
+    done = estate.perform(PROVISION)
+    assert (done.verdict, done.started) == ("passed", [STEP]), done.error
+    first, second = (read_password(read(clients, role)) for role in clients.estate.regions)
+    assert first == second != before
+    assert find_texts(done, first) == []
+    restarted = list_pods(clients)
+    assert all(not restarted[role] <= pods[role] for role in pods)
+    digest = credentials.digest(read(clients, "primary"))
+    released = estate.perform(RELEASE)
+    assert released.verdict == "passed", released.error
+    assert digest in str(released.plan["changes"])
+    assert all(list_pods(clients)[role] <= restarted[role] for role in restarted)
