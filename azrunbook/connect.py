@@ -8,6 +8,7 @@ client is asked for, because a command line must answer before they are loaded.
 import functools
 import html
 import os
+import threading
 import time
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -226,13 +227,19 @@ class Clients:
         if name not in self._regions:
             from azrunbook import kube_api, kube_secrets, live_objects, nodes, releases, workloads
 
-            text = self.clusters.get_credentials(declared.resource_group, self.estate.cluster.name)
-            path = self._keep_kubeconfig(name, text)
-            context = _read_kubeconfig(text)
-            api = kube_api.KubeApi(path, context)
+            def fetch() -> tuple[Path, str]:
+                text = self.clusters.get_credentials(
+                    declared.resource_group, self.estate.cluster.name
+                )
+                context = _read_kubeconfig(text)
+                return self._keep_kubeconfig(name, text), context
+
+            path, context = fetch()
+            api = kube_api.KubeApi(path, context, renew=fetch)
+            helm = binaries.require("helm").path
             self._regions[name] = RegionClients(
                 kubeconfig=path,
-                releases=releases.Releases(path, context, binaries.require("helm").path),
+                releases=releases.Releases(path, context, helm, renew=fetch),
                 workloads=workloads.Workloads(api),
                 nodes=nodes.Nodes(api),
                 secrets=kube_secrets.Secrets(api),
@@ -245,7 +252,7 @@ class Clients:
         folder = connection.find_home() / "kube"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{self.connection.name}-{self.estate.environment}-{role}.yaml"
-        partial = path.with_suffix(f".{os.getpid()}.partial")
+        partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
         partial.touch(mode=0o600)
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)

@@ -23,6 +23,8 @@ _QUICK_SECONDS = 60.0
 _GRACE_SECONDS = 30.0  # beyond helm's own timeout, for a helm that does not end by itself
 _PATIENCE_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
+# How helm's first look at a cluster ends when either refuses the other; nothing was done yet.
+_REFUSED = re.compile(r"cluster unreachable: .*(asked for the client to provide credentials|tls: )")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,23 @@ class Revision:
 
 
 class Releases:
-    """The releases of one cluster, by one ``helm`` binary (3.17 or newer, or any 4)."""
+    """The releases of one cluster, by one ``helm`` binary (3.17 or newer, or any 4).
 
-    def __init__(self, kubeconfig: Path, context: str, helm: Path) -> None:
+    ``renew`` writes the kubeconfig anew when the cluster refuses the credential in it; helm asks
+    for that before it does anything, so it is then started again.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        context: str,
+        helm: Path,
+        *,
+        renew: Callable[[], object] | None = None,
+    ) -> None:
         import pyhelm3
 
+        self._renew = renew
         self._arguments = ["--kubeconfig", str(kubeconfig), "--kube-context", context]
         self._helm = str(helm)
         self._command = helm_process.make_command(
@@ -288,11 +302,22 @@ class Releases:
         return str(json.loads(text[text.index("{") :])["manifest"])
 
     def _helm_run(self, *arguments: str, stdin: Mapping[str, Any] | None = None) -> str:
-        return binaries.run(
-            [self._helm, *arguments, *self._arguments],
-            stdin=None if stdin is None else json.dumps(stdin),
-            timeout_seconds=_QUICK_SECONDS,
+        return self._renewing(
+            lambda: binaries.run(
+                [self._helm, *arguments, *self._arguments],
+                stdin=None if stdin is None else json.dumps(stdin),
+                timeout_seconds=_QUICK_SECONDS,
+            )
         )
+
+    def _renewing(self, act: Callable[[], _T]) -> _T:
+        try:
+            return act()
+        except errors.CommandError as error:
+            if self._renew is None or not _REFUSED.search(error.stderr):
+                raise
+            self._renew()
+            return act()
 
     def _run(
         self, what: str, act: Callable[[], Awaitable[_T]], timeout: float = _QUICK_SECONDS
@@ -303,6 +328,9 @@ class Releases:
             NotFoundError: helm knows no such release.
             CommandError: helm failed, or did not end in time and was stopped.
         """
+        return self._renewing(lambda: self._run_once(what, act, timeout))
+
+    def _run_once(self, what: str, act: Callable[[], Awaitable[_T]], timeout: float) -> _T:
         from pyhelm3 import errors as helm_errors
 
         try:
