@@ -1,9 +1,12 @@
-"""What holds for every test: an environment without anybody's settings, and loud skips."""
+"""What holds for every test: an environment without anybody's settings, terraform, loud skips."""
 
 import os
 from collections import Counter
 
 import pytest
+import stand_in_mirror
+
+from azrunbook import binaries
 
 # Settings of a person or a CI system that would lead a client elsewhere than the test means.
 _PREFIXES = ("AZURE_", "ARM_", "HELM_", "KUBE", "OTEL_")
@@ -18,6 +21,22 @@ def clean_environment():
             if name.startswith(_PREFIXES) or name in _NAMES or name.upper().endswith("_PROXY"):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def terraform_binary():
+    """The terraform or tofu of this machine."""
+    found = binaries.find("terraform")
+    if found is None:
+        pytest.skip("the Terraform engine: neither terraform nor tofu is on this machine")
+    return found.path
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory):
+    """The variables with which terraform finds stand-ins of the providers; no cloud is named."""
+    found = stand_in_mirror.make(tmp_path_factory.mktemp("mirror"))
+    return {**found, "ARM_SUBSCRIPTION_ID": "11111111-2222-3333-4444-555555555555"}
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -7,6 +7,6 @@ variable "postgres_password" {
 
 variable "postgres_password_version" {
   type        = number
-  default     = 1
-  description = "Raise it to set another password."
+  default     = 0
+  description = "Raise it to set another password; 0 is also what an imported server has."
 }

@@ -1,24 +1,66 @@
 """Where azurerm's words and Azure's mean the same: what both engines must say of one resource.
 
-Each row is an attribute of a planned resource, a property of the desired body, and how the first
-reads as the second. Paths are dotted; a number is a place in a list. What one engine states in a
-resource of its own and the other inside another one (subnets, node pools, replications) is laid
-out by :func:`list_parts`.
+Each row is an attribute of a planned resource, a property of the desired body, and how the one
+reads as the other, both ways. Paths are dotted; a number is a place in a list. What one engine
+states in a resource of its own and the other inside another one (subnets, node pools,
+replications) is laid out by :func:`list_parts`. The stand-in for azurerm (stand_in_arm.py) makes
+its requests of the same rows.
 """
 
-ENABLED = {True: "Enabled", False: "Disabled"}
-SAME = object()
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """A value in azurerm's words as Azure's, and back; without a value there is nothing to say."""
+
+    to: Callable[[Any], Any]
+    back: Callable[[Any], Any]
 
 
 def bind(words):
-    return lambda value: words.get(value, value)
+    """One word for another; Azure may spell its own in another letter case."""
+    meant = {str(theirs).lower(): mine for mine, theirs in words.items()}
+    return Words(
+        lambda value: words.get(value, value), lambda value: meant.get(str(value).lower(), value)
+    )
 
 
-def in_gigabytes(megabytes):
-    return megabytes // 1024
+def known(to, back):
+    return Words(lambda value: None if value is None else to(value), back)
 
 
-PLACED = [("location", "location", SAME), ("tags", "tags", SAME)]
+def read_sku(sku):
+    return f"{MARKS[sku['tier']]}_{sku['name']}"
+
+
+SAME = Words(lambda value: value, lambda value: value)
+ENABLED = bind({True: "Enabled", False: "Disabled"})
+TIERS = {"B": "Burstable", "GP": "GeneralPurpose", "MO": "MemoryOptimized"}
+MARKS = {tier: mark for mark, tier in TIERS.items()}
+SKU = known(
+    lambda sku: {"name": sku.partition("_")[2], "tier": TIERS[sku.partition("_")[0]]}, read_sku
+)
+GIGABYTES = known(lambda megabytes: megabytes // 1024, lambda gigabytes: gigabytes * 1024)
+REPLICATION = known(lambda kind: f"Standard_{kind}", lambda sku: sku.partition("_")[2])
+JOINED = known(", ".join, lambda text: text.split(", "))
+AS_KEYS = known(lambda ids: {one: {} for one in ids}, list)
+AS_OBJECTS = known(
+    lambda ids: [{"id": one} for one in ids], lambda found: [one["id"] for one in found]
+)
+DOMAINS = known(
+    lambda domains: [{"id": one["cdn_frontdoor_domain_id"]} for one in domains],
+    lambda found: [{"active": True, "cdn_frontdoor_domain_id": one["id"]} for one in found],
+)
+# A virtual endpoint names its replica, azurerm by its id: what is there already says where.
+MEMBERS = known(lambda one: [one.rpartition("/")[2]], lambda found: found[0] if found else "")
+LOCATION = Words(lambda value: value, lambda value: value.replace(" ", "").lower())
+
+
+PLACED = [("location", "location", LOCATION), ("tags", "tags", SAME)]
 TAGGED = [("tags", "tags", SAME)]
 
 ORIGIN = [
@@ -28,7 +70,7 @@ ORIGIN = [
     ("https_port", "properties.httpsPort", SAME),
     ("priority", "properties.priority", SAME),
     ("weight", "properties.weight", SAME),
-    ("enabled", "properties.enabledState", bind(ENABLED)),
+    ("enabled", "properties.enabledState", ENABLED),
     ("certificate_name_check_enabled", "properties.enforceCertificateNameCheck", SAME),
     ("private_link.0.private_link_target_id",
      "properties.sharedPrivateLinkResource.privateLink.id", SAME),
@@ -51,7 +93,7 @@ CLUSTER = [
      bind({None: "none"})),
     ("node_os_upgrade_channel", "properties.autoUpgradeProfile.nodeOSUpgradeChannel", SAME),
     ("identity.0.type", "identity.type", SAME),
-    ("identity.0.identity_ids", "identity.userAssignedIdentities", SAME),
+    ("identity.0.identity_ids", "identity.userAssignedIdentities", AS_KEYS),
     ("kubelet_identity.0.user_assigned_identity_id",
      "properties.identityProfile.kubeletidentity.resourceId", SAME),
     ("network_profile.0.network_plugin", "properties.networkProfile.networkPlugin", SAME),
@@ -69,30 +111,38 @@ CLUSTER = [
      "properties.aadProfile.adminGroupObjectIDs", SAME),
     ("oms_agent.0.log_analytics_workspace_id",
      "properties.addonProfiles.omsagent.config.logAnalyticsWorkspaceResourceID", SAME),
+    ("oms_agent.0.msi_auth_for_monitoring_enabled",
+     "properties.addonProfiles.omsagent.config.useAADAuth", bind({True: "true", False: "false"})),
 ]  # fmt: skip
 
 SERVER = [
     *PLACED,
-    ("sku_name", "sku.name", lambda sku: sku.partition("_")[2]),
+    ("sku_name", "sku", SKU),
     ("version", "properties.version", SAME),
     ("administrator_login", "properties.administratorLogin", SAME),
-    ("storage_mb", "properties.storage.storageSizeGB", in_gigabytes),
-    ("auto_grow_enabled", "properties.storage.autoGrow", bind(ENABLED)),
+    ("storage_mb", "properties.storage.storageSizeGB", GIGABYTES),
+    ("auto_grow_enabled", "properties.storage.autoGrow", ENABLED),
     ("backup_retention_days", "properties.backup.backupRetentionDays", SAME),
-    ("geo_redundant_backup_enabled", "properties.backup.geoRedundantBackup", bind(ENABLED)),
-    ("public_network_access_enabled", "properties.network.publicNetworkAccess", bind(ENABLED)),
-    ("authentication.0.password_auth_enabled", "properties.authConfig.passwordAuth", bind(ENABLED)),
+    ("geo_redundant_backup_enabled", "properties.backup.geoRedundantBackup", ENABLED),
+    ("public_network_access_enabled", "properties.network.publicNetworkAccess", ENABLED),
+    (
+        "authentication.0.active_directory_auth_enabled",
+        "properties.authConfig.activeDirectoryAuth",
+        ENABLED,
+    ),
+    ("authentication.0.password_auth_enabled", "properties.authConfig.passwordAuth", ENABLED),
     ("high_availability.0.mode", "properties.highAvailability.mode", bind({None: "Disabled"})),
 ]
 
 ROUTE = [
+    ("cdn_frontdoor_custom_domain_ids", "properties.customDomains", AS_OBJECTS),
     ("cdn_frontdoor_origin_group_id", "properties.originGroup.id", SAME),
     ("supported_protocols", "properties.supportedProtocols", SAME),
     ("patterns_to_match", "properties.patternsToMatch", SAME),
     ("forwarding_protocol", "properties.forwardingProtocol", SAME),
-    ("https_redirect_enabled", "properties.httpsRedirect", bind(ENABLED)),
-    ("link_to_default_domain", "properties.linkToDefaultDomain", bind(ENABLED)),
-    ("enabled", "properties.enabledState", bind(ENABLED)),
+    ("https_redirect_enabled", "properties.httpsRedirect", ENABLED),
+    ("link_to_default_domain", "properties.linkToDefaultDomain", ENABLED),
+    ("enabled", "properties.enabledState", ENABLED),
     ("cache.0.query_string_caching_behavior",
      "properties.cacheConfiguration.queryStringCachingBehavior", SAME),
     ("cache.0.compression_enabled",
@@ -102,7 +152,7 @@ ROUTE = [
 ]  # fmt: skip
 
 ORIGIN_GROUP = [
-    ("session_affinity_enabled", "properties.sessionAffinityState", bind(ENABLED)),
+    ("session_affinity_enabled", "properties.sessionAffinityState", ENABLED),
     ("load_balancing.0.sample_size", "properties.loadBalancingSettings.sampleSize", SAME),
     ("load_balancing.0.successful_samples_required",
      "properties.loadBalancingSettings.successfulSamplesRequired", SAME),
@@ -154,7 +204,7 @@ ROWS = {
         *PLACED,
         ("sku", "sku.name", SAME),
         ("admin_enabled", "properties.adminUserEnabled", SAME),
-        ("public_network_access_enabled", "properties.publicNetworkAccess", bind(ENABLED)),
+        ("public_network_access_enabled", "properties.publicNetworkAccess", ENABLED),
     ],
     "azurerm_log_analytics_workspace": [
         *PLACED,
@@ -169,12 +219,12 @@ ROWS = {
     ],
     "azurerm_postgresql_flexible_server_virtual_endpoint": [
         ("type", "properties.endpointType", SAME),
-        ("replica_server_id", "properties.members", lambda one: [one.rpartition("/")[2]]),
+        ("replica_server_id", "properties.members", MEMBERS),
     ],
     "azurerm_managed_redis": [
         *PLACED,
         ("sku_name", "sku.name", SAME),
-        ("high_availability_enabled", "properties.highAvailability", bind(ENABLED)),
+        ("high_availability_enabled", "properties.highAvailability", ENABLED),
         ("public_network_access", "properties.publicNetworkAccess", SAME),
     ],
     "azurerm_redis_cache": [
@@ -185,7 +235,7 @@ ROWS = {
         ("capacity", "properties.sku.capacity", SAME),
         ("non_ssl_port_enabled", "properties.enableNonSslPort", SAME),
         ("minimum_tls_version", "properties.minimumTlsVersion", SAME),
-        ("public_network_access_enabled", "properties.publicNetworkAccess", bind(ENABLED)),
+        ("public_network_access_enabled", "properties.publicNetworkAccess", ENABLED),
         ("redis_configuration.0.maxmemory_policy",
          "properties.redisConfiguration.maxmemory-policy", SAME),
     ],
@@ -197,15 +247,15 @@ ROWS = {
     "azurerm_storage_account": [
         *PLACED,
         ("account_kind", "kind", SAME),
-        ("account_replication_type", "sku.name", lambda kind: f"Standard_{kind}"),
+        ("account_replication_type", "sku.name", REPLICATION),
         ("access_tier", "properties.accessTier", SAME),
         ("https_traffic_only_enabled", "properties.supportsHttpsTrafficOnly", SAME),
         ("min_tls_version", "properties.minimumTlsVersion", SAME),
         ("allow_nested_items_to_be_public", "properties.allowBlobPublicAccess", SAME),
         ("shared_access_key_enabled", "properties.allowSharedKeyAccess", SAME),
-        ("public_network_access_enabled", "properties.publicNetworkAccess", bind(ENABLED)),
+        ("public_network_access_enabled", "properties.publicNetworkAccess", ENABLED),
         ("network_rules.0.default_action", "properties.networkAcls.defaultAction", SAME),
-        ("network_rules.0.bypass", "properties.networkAcls.bypass", ", ".join),
+        ("network_rules.0.bypass", "properties.networkAcls.bypass", JOINED),
     ],
     "azurerm_storage_container": [
         ("container_access_type", "properties.publicAccess", bind({"private": "None"})),
@@ -234,7 +284,7 @@ ROWS = {
     ],
     "azurerm_cdn_frontdoor_endpoint": [
         *TAGGED,
-        ("enabled", "properties.enabledState", bind(ENABLED)),
+        ("enabled", "properties.enabledState", ENABLED),
     ],
     "azurerm_cdn_frontdoor_origin_group": ORIGIN_GROUP,
     "azurerm_cdn_frontdoor_origin": ORIGIN,
@@ -248,7 +298,7 @@ ROWS = {
         *TAGGED,
         ("sku_name", "sku.name", SAME),
         ("mode", "properties.policySettings.mode", SAME),
-        ("enabled", "properties.policySettings.enabledState", bind(ENABLED)),
+        ("enabled", "properties.policySettings.enabledState", ENABLED),
         ("managed_rule.0.type",
          "properties.managedRules.managedRuleSets.0.ruleSetType", SAME),
         ("managed_rule.0.version",
@@ -261,6 +311,8 @@ ROWS = {
          "properties.parameters.wafPolicy.id", SAME),
         ("security_policies.0.firewall.0.association.0.patterns_to_match",
          "properties.parameters.associations.0.patternsToMatch", SAME),
+        ("security_policies.0.firewall.0.association.0.domain",
+         "properties.parameters.associations.0.domains", DOMAINS),
     ],
 }  # fmt: skip
 
@@ -276,7 +328,7 @@ PARTS = {
 
 
 def find(value, path):
-    """What is at a path, or None; an id as a key counts as a list of ids."""
+    """What is at a path, or None."""
     for part in path.split("."):
         if isinstance(value, list):
             value = value[int(part)] if len(value) > int(part) else None
@@ -285,23 +337,19 @@ def find(value, path):
     return value
 
 
-def read(value, convert):
-    return (
-        value if convert is SAME or (value is None and convert is in_gigabytes) else convert(value)
-    )
+def order(values):
+    return sorted(values, key=lambda one: json.dumps(one, sort_keys=True))
 
 
 def list_differences(kind, planned, body):
     """Each property on which the two engines do not agree, with both values."""
-    for attribute, path, convert in ROWS[kind]:
+    for attribute, path, words in ROWS[kind]:
         mine, theirs = find(planned, attribute), find(body, path)
         if theirs is None and (mine in (None, "", [], False)):
             continue
-        mine = read(mine, convert)
-        if isinstance(theirs, dict) and isinstance(mine, list):
-            theirs = list(theirs)
+        mine = words.to(mine)
         if isinstance(mine, list) and isinstance(theirs, list):
-            mine, theirs = sorted(mine), sorted(theirs)
+            mine, theirs = order(mine), order(theirs)
         if mine != theirs:
             yield f"{attribute} = {mine!r}, {path} = {theirs!r}"
 

@@ -7,9 +7,13 @@ expression and runs the mocked tests. It fills in what a provider computes: ids 
 them (:mod:`stand_in_ids`), the rest unknown in a plan and invented in an apply. What Azure would
 refuse it does not refuse.
 
+Where a cloud is named to it (``ARM_METADATA_HOSTNAME``), the one for azurerm asks that cloud
+instead: see :mod:`stand_in_arm` for what that proves and what not.
+
 Run as: stand_in.py SCHEMA.json
 """
 
+import importlib
 import json
 import os
 import sys
@@ -23,6 +27,10 @@ import msgpack
 import stand_in_ids
 
 SCHEMA = json.loads(Path(sys.argv[1]).read_text())
+# None: this stand-in knows no cloud.
+CLOUD = None
+if "ARM_METADATA_HOSTNAME" in os.environ and "azurerm_resource_group" in SCHEMA["resources"]:
+    CLOUD = importlib.import_module("stand_in_arm")
 UNKNOWN = msgpack.ExtType(0, b"\x00")
 NESTINGS = {"list": 2, "set": 3}
 FLAGS = {4: "required", 5: "optional", 6: "computed", 7: "sensitive", 11: "write_only"}
@@ -102,17 +110,23 @@ def get_schema(_):
 
 
 def foresee(block, value, prior):
-    """What is computed and not given stays as it was, or becomes unknown."""
+    """What is computed and not given stays as it was; of what is new it is unknown."""
     out = dict(value)
     for name, attribute in block.get("attributes", {}).items():
+        before = None if prior is None else prior.get(name)
         if attribute.get("write_only"):
             out[name] = None
-        elif attribute.get("computed") and out.get(name) is None:
-            known = (prior or {}).get(name)
-            out[name] = UNKNOWN if known is None else known
+        elif out.get(name) is not None:
+            continue
+        elif attribute.get("computed"):
+            out[name] = UNKNOWN if prior is None else before
+        elif before in ("", [], {}, 0, False):
+            out[name] = before  # nothing given is nothing there
     for name, inner in block.get("blocks", {}).items():
         before = (prior or {}).get(name) or []
         items = out.get(name) or []
+        if isinstance(items, msgpack.ExtType):
+            continue  # a dynamic block over what is not known yet
         pairs = [(one, before[at] if at < len(before) else None) for at, one in enumerate(items)]
         out[name] = [foresee(inner, *pair) for pair in pairs]
     return out
@@ -131,25 +145,64 @@ def invent(block, value):
     return out
 
 
+def forget_unknown(value):
+    """Nothing where a plan did not know: whoever asks Azure reads it afterwards."""
+    if isinstance(value, msgpack.ExtType):
+        return None
+    if isinstance(value, dict):
+        return {name: forget_unknown(one) for name, one in value.items()}
+    return [forget_unknown(one) for one in value] if isinstance(value, list) else value
+
+
+def say_failed(field, summary):
+    return write_bytes(field, write_number(1, 1) + write_bytes(2, summary))
+
+
 def plan(request):
     message = read_message(request)
-    kind, wanted = message[1].decode(), read_value(message, 3)
+    kind, prior, wanted = message[1].decode(), read_value(message, 2), read_value(message, 3)
     if wanted is None:
         return write_value(1, None)
-    planned = foresee(SCHEMA["resources"][kind], wanted, read_value(message, 2))
-    planned["id"] = stand_in_ids.find(kind, planned) or planned["id"]
-    return write_value(1, planned) + write_number(5, 1)
+    if CLOUD:
+        wanted = CLOUD.complete(kind, prior, wanted)
+    planned = foresee(SCHEMA["resources"][kind], wanted, prior)
+    if not CLOUD:
+        planned["id"] = stand_in_ids.find(kind, planned) or planned["id"]
+    fixed = CLOUD.list_replacing(kind, prior, planned) if CLOUD and prior else []
+    paths = (write_bytes(2, write_bytes(1, write_bytes(1, name))) for name in fixed)
+    return write_value(1, planned) + b"".join(paths) + write_number(5, 1)
 
 
 def apply(request):
     message = read_message(request)
-    planned = read_value(message, 3)
-    known = planned and invent(SCHEMA["resources"][message[1].decode()], planned)
-    return write_value(1, known) + write_number(4, 1)
+    kind, prior, planned = message[1].decode(), read_value(message, 2), read_value(message, 3)
+    block = SCHEMA["resources"][kind]
+    if not CLOUD:
+        return write_value(1, planned and invent(block, planned)) + write_number(4, 1)
+    try:
+        state = CLOUD.apply(kind, block, prior, forget_unknown(planned), read_value(message, 4))
+    except Exception as error:  # noqa: BLE001 - whatever it is, terraform has to be told
+        return write_value(1, prior) + say_failed(3, f"{kind}: {error!r}") + write_number(4, 1)
+    return write_value(1, state) + write_number(4, 1)
 
 
 def read(request):
-    return write_bytes(1, read_message(request)[2])
+    message = read_message(request)
+    if not CLOUD:
+        return write_bytes(1, message[2])
+    kind, state = message[1].decode(), read_value(message, 2)
+    try:
+        return write_value(1, CLOUD.read(kind, SCHEMA["resources"][kind], state))
+    except Exception as error:  # noqa: BLE001 - as above
+        return write_bytes(1, message[2]) + say_failed(2, f"{kind}: {error!r}")
+
+
+def take_in(request):
+    """Import: what the provider knows by an id alone; a read follows."""
+    message = read_message(request)
+    kind = message[1].decode()
+    state = CLOUD.take_in(kind, SCHEMA["resources"][kind], message[2].decode())
+    return write_bytes(1, write_bytes(1, kind) + write_value(2, state))
 
 
 def upgrade(request):
@@ -182,6 +235,7 @@ SERVICES = {
         "ConfigureProvider": agree,
         "UpgradeResourceState": upgrade,
         "ReadResource": read,
+        "ImportResourceState": take_in,
         "PlanResourceChange": plan,
         "ApplyResourceChange": apply,
         "ReadDataSource": read_data,
@@ -196,7 +250,7 @@ def handle(function):
 
 
 def main():
-    server = grpc.server(futures.ThreadPoolExecutor(8))
+    server = grpc.server(futures.ThreadPoolExecutor(16))
     for name, methods in SERVICES.items():
         handlers = {method: handle(function) for method, function in methods.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))

@@ -1,6 +1,7 @@
 """Ids as azurerm spells them once a resource exists; here they are known in a plan already."""
 
 import os
+import re
 import string
 
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resource_group_name}"
@@ -81,3 +82,16 @@ def find(kind, values):
     if not all(isinstance(given.get(part), str) for part in parts):
         return None
     return form.format(**given)
+
+
+def parse(kind, id_):
+    """The attributes that an id says, in the letter case of the id."""
+    form = FORMS[kind]
+    if kind == "azurerm_role_assignment":
+        scope, _, name = id_.rpartition("/providers/Microsoft.Authorization/roleAssignments/")
+        return {"scope": scope, "name": name}
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(form))
+    pattern = pattern.replace("(?P<subscription>.+)", "[^/]+")
+    pattern = re.sub(r"\(\?P<(name|\w+_name)>\.\+\)", r"(?P<\1>[^/]+)", pattern)
+    found = re.fullmatch(pattern, id_, re.IGNORECASE).groupdict()
+    return {name: value for name, value in found.items() if name != "linked_name"}

@@ -32,8 +32,9 @@ resource "azurerm_postgresql_flexible_server" "primary" {
   }
 
   lifecycle {
-    # Azure chooses the zones, and a failover within the region swaps them.
-    ignore_changes = [zone, high_availability[0].standby_availability_zone]
+    # Azure chooses the zones, and a failover within the region swaps them. How a server was made is
+    # not read back, so that one that was imported would differ.
+    ignore_changes = [zone, high_availability[0].standby_availability_zone, create_mode]
   }
 }
 
@@ -64,7 +65,8 @@ resource "azurerm_postgresql_flexible_server" "replica" {
   public_network_access_enabled = false
 
   lifecycle {
-    ignore_changes = [zone]
+    # Nor is where a replica came from: imported, it would be replaced.
+    ignore_changes = [zone, create_mode, source_server_id]
   }
 
   # While a replica is made its source takes no other change.

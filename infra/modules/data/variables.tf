@@ -80,12 +80,12 @@ variable "postgres_password" {
 
 variable "postgres_password_version" {
   type        = number
-  default     = 1
-  description = "Raise it to set another password."
+  default     = 0
+  description = "Raise it to set another password; 0 is also what an imported server has."
 
   validation {
-    condition     = var.postgres_password_version >= 1 && floor(var.postgres_password_version) == var.postgres_password_version
-    error_message = "postgres_password_version is a whole number from 1 on, for example 2."
+    condition     = var.postgres_password_version >= 0 && floor(var.postgres_password_version) == var.postgres_password_version
+    error_message = "postgres_password_version is a whole number from 0 on, for example 1."
   }
 }
 

@@ -38,10 +38,6 @@ resource "azurerm_cdn_frontdoor_origin" "static" {
 # Who serves the static assets: the storage accounts, or the application.
 locals {
   static_origin_group_id = one(concat(azurerm_cdn_frontdoor_origin_group.static[*].id, length(local.stored) > 0 ? [] : [azurerm_cdn_frontdoor_origin_group.this.id]))
-  static_origin_ids = concat(
-    [for origin in azurerm_cdn_frontdoor_origin.static : origin.id],
-    [for origin in azurerm_cdn_frontdoor_origin.this : origin.id if length(local.stored) == 0],
-  )
 }
 
 resource "azurerm_cdn_frontdoor_route" "static" {
@@ -50,7 +46,6 @@ resource "azurerm_cdn_frontdoor_route" "static" {
   name                            = local.static.route
   cdn_frontdoor_endpoint_id       = azurerm_cdn_frontdoor_endpoint.this.id
   cdn_frontdoor_origin_group_id   = local.static_origin_group_id
-  cdn_frontdoor_origin_ids        = local.static_origin_ids
   cdn_frontdoor_custom_domain_ids = azurerm_cdn_frontdoor_custom_domain.this[*].id
   supported_protocols             = ["Http", "Https"]
   patterns_to_match               = [local.static.pattern]
@@ -67,4 +62,6 @@ resource "azurerm_cdn_frontdoor_route" "static" {
       "text/javascript", "text/plain",
     ]
   }
+
+  depends_on = [azurerm_cdn_frontdoor_origin.static, azurerm_cdn_frontdoor_origin.this]
 }

@@ -63,7 +63,6 @@ resource "azurerm_cdn_frontdoor_route" "this" {
   name                            = var.front_door.route
   cdn_frontdoor_endpoint_id       = azurerm_cdn_frontdoor_endpoint.this.id
   cdn_frontdoor_origin_group_id   = azurerm_cdn_frontdoor_origin_group.this.id
-  cdn_frontdoor_origin_ids        = [for origin in azurerm_cdn_frontdoor_origin.this : origin.id]
   cdn_frontdoor_custom_domain_ids = azurerm_cdn_frontdoor_custom_domain.this[*].id
   supported_protocols             = ["Http", "Https"]
   patterns_to_match               = ["/*"]
@@ -72,4 +71,8 @@ resource "azurerm_cdn_frontdoor_route" "this" {
   https_redirect_enabled = true
   link_to_default_domain = true
   enabled                = true
+
+  # A route to a group without an origin is refused. Azure does not show the origins of a route, so
+  # that an argument for them would differ for ever after an import.
+  depends_on = [azurerm_cdn_frontdoor_origin.this]
 }

@@ -9,6 +9,7 @@ import tarfile
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import (
@@ -27,8 +28,10 @@ from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+from azrunbook import documents, estate
 from azrunbook.sandbox import arm, tls
 
+ROOT = Path(__file__).parents[3]
 LOCATION = "eastus"
 
 
@@ -341,3 +344,18 @@ def cluster_body():
 @pytest.fixture
 def aks(arm_client, make_aks):
     return make_aks(arm_client.lab)
+
+
+@pytest.fixture
+def whole():
+    """Production with everything that may be switched on."""
+    declared = estate.load("prod")
+    domain = estate.CustomDomain(name="hello-example-com", host_name="hello.example.com")
+    door = declared.front_door.model_copy(update={"custom_domain": domain})
+    return declared.model_copy(update={"front_door": door})
+
+
+@pytest.fixture
+def passive():
+    """The design's own values: a cache of the older kind."""
+    return documents.read(estate.Estate, ROOT / "tests/estates/seed.yaml")
