@@ -67,7 +67,7 @@ class FrontDoor(documents.Model):
     Attributes:
         origin_access: ``public``: each region's ingress has a public address; ``private_link``:
             it has a private one, behind the private link service ``pls-<origin_dns_label>`` in
-            the region's group, which the ingress brings along.
+            the cluster's node resource group, which the ingress brings along.
     """
 
     resource_group: fields.ResourceName

@@ -95,13 +95,16 @@ def _list_azure_steps(
         for one in azure.steps
         if one.action == "put_resource" and one.arguments["resource_id"] in kept
     ]
-    inside = [
+    later = [
         dataclasses.replace(one, group=AZURE, after=tuple(other.name for other in steps))
         for one in azure.steps
-        if one.action == "write_credentials"
-        and all(region.state != "stopped" for region in layers.regions)
+        if one.action == "approve_link"
+        or (
+            one.action == "write_credentials"
+            and all(region.state != "stopped" for region in layers.regions)
+        )
     ]
-    return [*steps, *inside]
+    return [*steps, *later]
 
 
 def _list_unreachable(layers: drift_facts.Layers) -> set[str]:

@@ -2,21 +2,30 @@
 
 The layers: the chart's defaults, then ``kubernetes-config/helm-charts/traefik/values.yaml`` (the
 same everywhere), then ``kubernetes-config/<env>/traefik.yaml`` (WHAT this environment is), then
-the region's public DNS label, by which Front Door finds it.
+how Front Door gets to the region: the label of a public name, or, with ``origin_access:
+private_link``, an address of the network only with a private link service before it. Front Door's
+origins by private link are put here too, because they need that service first.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from azrunbook import checks, connect, estate, plan as plans
-from azrunbook.procedures import actions, release_steps
+from azrunbook import checks, connect, estate, plan as plans, resources
+from azrunbook.procedures import actions, private_links, release_steps
 
 _BASE_VALUES = Path("kubernetes-config/helm-charts/traefik/values.yaml")
-_DNS_LABEL = "service.beta.kubernetes.io/azure-dns-label-name"
-Facts = release_steps.Facts
+_ANNOTATION = "service.beta.kubernetes.io/azure-"
+
+
+@dataclass(frozen=True)
+class Facts(release_steps.Facts):
+    """The ingress in every region, and the private links to them."""
+
+    links: private_links.Facts = private_links.NONE
 
 
 def list_specs(clients: connect.Clients) -> list[release_steps.Spec]:
@@ -31,25 +40,40 @@ def list_specs(clients: connect.Clients) -> list[release_steps.Spec]:
             name=ingress.release,
             namespace=ingress.namespace,
             chart=chart,
-            values=merge(base, plan_values(ingress, clients.estate.front_door.origin_dns_label)),
+            values=merge(base, plan_values(ingress, clients.estate.front_door)),
         )
         for role, region in clients.estate.regions.items()
     ]
 
 
-def plan_values(ingress: estate.Ingress, dns_label: str) -> dict[str, Any]:
-    """What the environment's file says, in the chart's words; pure."""
-    resources = ingress.resources
-    annotations = {_DNS_LABEL: dns_label} if ingress.service_type == "LoadBalancer" else {}
+def plan_values(ingress: estate.Ingress, front_door: estate.FrontDoor) -> dict[str, Any]:
+    """What the environment's files say, in the chart's words; pure."""
+    needed = ingress.resources
+    is_balanced = ingress.service_type == "LoadBalancer"
+    annotations = plan_annotations(front_door) if is_balanced else {}
     return {
         "deployment": {"replicas": ingress.replicas},
         "service": {"spec": {"type": ingress.service_type}, "annotations": annotations},
         "image": {"tag": ingress.image_tag},
         "resources": {
-            "requests": {"cpu": resources.cpu_request, "memory": resources.memory_request},
-            "limits": {"cpu": resources.cpu_limit, "memory": resources.memory_limit},
+            "requests": {"cpu": needed.cpu_request, "memory": needed.memory_request},
+            "limits": {"cpu": needed.cpu_limit, "memory": needed.memory_limit},
         },
         "log": {"level": ingress.log_level},
+    }
+
+
+def plan_annotations(front_door: estate.FrontDoor) -> dict[str, str]:
+    """How AKS makes the load balancer; pure.
+
+    Source: cloud-provider-azure, "Azure LoadBalancer" and "Azure Private Link Service Integration".
+    """
+    if front_door.origin_access == "public":
+        return {f"{_ANNOTATION}dns-label-name": front_door.origin_dns_label}
+    return {
+        f"{_ANNOTATION}load-balancer-internal": "true",
+        f"{_ANNOTATION}pls-create": "true",
+        f"{_ANNOTATION}pls-name": resources.name_link_service(front_door),
     }
 
 
@@ -83,15 +107,19 @@ def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
 def observe(clients: connect.Clients, *, roles: Collection[str] | None = None) -> Facts:
     """The ingress release in every region, or in some."""
     specs = [one for one in list_specs(clients) if roles is None or one.role in roles]
-    return Facts(release_steps.observe(clients, specs))
+    return Facts(release_steps.observe(clients, specs), links=private_links.observe(clients))
 
 
 def plan(facts: Facts) -> plans.Plan:
-    """Release where it differs; pure."""
+    """Release where it differs, then lead Front Door there; pure."""
+    puts, putting = private_links.plan_edge(facts.links)
+    by_ingress = [link for link in facts.links.links if link.is_by_ingress]
+    approvals, approving = private_links.plan_approvals(by_ingress)
+    releasing = release_steps.list_steps(facts.regions, action="release_ingress")
     return plans.Plan(
         title="Roll out the ingress",
-        changes=release_steps.list_changes(facts.regions),
-        steps=release_steps.list_steps(facts.regions, action="release_ingress"),
+        changes=(*release_steps.list_changes(facts.regions), *puts, *approvals),
+        steps=(*releasing, *putting, *approving),
     )
 
 
@@ -114,7 +142,11 @@ def verify(clients: connect.Clients) -> list[checks.CheckResult]:
     def look(spec: release_steps.Spec) -> list[checks.CheckResult]:
         return [*release_steps.check(clients, spec), *_check_reachable(clients, spec)]
 
-    return [one for found in clients.for_each(look, list_specs(clients)) for one in found]
+    found = clients.for_each(look, list_specs(clients))
+    return [
+        *(one for some in found for one in some),
+        *private_links.check(private_links.observe(clients)),
+    ]
 
 
 def _check_reachable(

@@ -3,7 +3,8 @@
 Reads every declared resource, compares what is declared (and nothing else), and puts what differs
 along the dependency graph, both regions at once. Running it again changes nothing; running it
 after it was killed goes on where it stopped, because Azure is the state. With the second region
-not enabled, what there is of it is deleted, users first and the group last.
+not enabled, what there is of it is deleted, users first and the group last. Origins that are
+reached by private link wait for the ingress where it is not there yet (:mod:`.private_links`).
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azrunbook import checks, connect, estate, plan as plans, resources
-from azrunbook.procedures import actions, credentials, placing, preflights
+from azrunbook.procedures import actions, credentials, placing, preflights, private_links
 from azrunbook.resources import model
 
 RESOURCES, REMOVALS = "resources", "removals"
@@ -31,6 +32,13 @@ class Facts:
     actual: Mapping[str, Mapping[str, Any] | None]
     removed: tuple[resources.DesiredResource, ...] = ()
     signing_in: credentials.Facts | None = None
+    links: private_links.Facts = private_links.NONE
+
+    @property
+    def due(self) -> tuple[resources.DesiredResource, ...]:
+        """What is declared and can be there by now."""
+        waiting = private_links.list_waiting(self.links)
+        return tuple(one for one in self.desired if one not in waiting)
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -50,7 +58,8 @@ def observe(clients: connect.Clients) -> Facts:
     with futures.ThreadPoolExecutor(max_workers=8) as pool:
         found = pool.map(lambda one: clients.arm.find(one.id, one.api_version), every)
         actual = {one.id: body for one, body in zip(every, found, strict=True)}
-    return Facts(desired, actual, removed, credentials.observe(clients))
+    signing_in = credentials.observe(clients)
+    return Facts(desired, actual, removed, signing_in, private_links.observe(clients))
 
 
 def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
@@ -66,12 +75,13 @@ def plan(facts: Facts) -> plans.Plan:
     """
     changes = tuple(
         _finish(change, facts.actual[change.id])
-        for change in resources.plan_changes(facts.desired, facts.actual)
+        for change in resources.plan_changes(facts.due, facts.actual)
     )
     by_id = {change.id: change for change in changes}
+    approvals, approving = private_links.plan_approvals(private_links.list_due(facts.links))
     steps = [
         _step(one, by_id, facts)
-        for one in facts.desired
+        for one in facts.due
         if by_id[one.id].action in {"create", "update"}
     ]
     gone = [one for one in facts.removed if facts.actual[one.id] is not None]
@@ -79,15 +89,21 @@ def plan(facts: Facts) -> plans.Plan:
         title="Provision the estate",
         changes=(
             *changes,
+            *approvals,
             *credentials.plan_changes(facts.signing_in),
             *(_deletion(one) for one in gone),
         ),
         steps=(
             *steps,
+            *approving,
             *credentials.plan_steps(facts.signing_in),
             *_removals(gone),
         ),
-        notes=(*_notes(changes, gone), *credentials.list_notes(facts.signing_in)),
+        notes=(
+            *_notes(changes, gone),
+            *credentials.list_notes(facts.signing_in),
+            *private_links.note_waiting(facts.links),
+        ),
     )
 
 
@@ -146,7 +162,7 @@ def _step(
     )
     needed = [
         _put_name(other)
-        for other in facts.desired
+        for other in facts.due
         if other.id in one.depends_on and changes[other.id].action in {"create", "update"}
     ]
     return plans.Step(
@@ -185,7 +201,7 @@ def verify(clients: connect.Clients) -> list[checks.CheckResult]:
     """Azure is as declared, and each region's nodes are ready."""
     facts = observe(clients)
     drift = [one for one in plan(facts).changes if one.action != "no_change"]
-    pending = [one.name for one in facts.desired if _state(facts.actual[one.id]) not in _SETTLED]
+    pending = [one.name for one in facts.due if _state(facts.actual[one.id]) not in _SETTLED]
     return [
         checks.CheckResult(
             name="estate as declared",
@@ -197,10 +213,11 @@ def verify(clients: connect.Clients) -> list[checks.CheckResult]:
         checks.CheckResult(
             name="resources provisioned",
             passed=not pending,
-            criterion=f"all {len(facts.desired)} resources in state Succeeded",
+            criterion=f"all {len(facts.due)} resources in state Succeeded",
             found=f"not yet: {', '.join(pending)}" if pending else "all Succeeded",
             advice="look at the resource in Azure; run this notebook again",
         ),
+        *private_links.check(facts.links),
         *(_check_nodes(clients, role) for role in clients.estate.regions),
     ]
 

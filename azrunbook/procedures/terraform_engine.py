@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azrunbook import connect, plan as plans, terraform
-from azrunbook.procedures import actions, credentials, placing
+from azrunbook.procedures import actions, credentials, placing, private_links
 
 GROUP = "terraform"
 _APPLY_SECONDS = 7200.0
@@ -23,6 +23,7 @@ class Facts:
 
     saved: terraform.SavedPlan
     signing_in: credentials.Facts | None = None
+    links: private_links.Facts = private_links.NONE
 
     def _repr_html_(self) -> str:
         return f"<p>terraform asked Azure: {html.escape(self.saved.plan.summarize())}</p>"
@@ -40,14 +41,15 @@ def observe(clients: connect.Clients) -> Facts:
     module.init()
     module.validate()
     saved = module.plan("Provision the estate", variables=_variables())
-    return Facts(saved, credentials.observe(clients))
+    return Facts(saved, credentials.observe(clients), private_links.observe(clients))
 
 
 def plan(facts: Facts) -> plans.Plan:
     """Terraform's plan with the one step that applies it, and the application's Secret; pure."""
     found = facts.saved.plan
     others = [change.name for change in found.changes if change.action in {"update", "replace"}]
-    notes = list(found.notes)
+    notes = [*found.notes, *private_links.note_waiting(facts.links)]
+    approvals, approving = private_links.plan_approvals(private_links.list_due(facts.links))
     if others:
         notes.append(
             f"an undo does not take back the changes of {', '.join(others)}: put the estate file "
@@ -55,8 +57,8 @@ def plan(facts: Facts) -> plans.Plan:
         )
     return dataclasses.replace(
         found,
-        changes=(*found.changes, *credentials.plan_changes(facts.signing_in)),
-        steps=(*_list_steps(facts.saved), *credentials.plan_steps(facts.signing_in)),
+        changes=(*found.changes, *approvals, *credentials.plan_changes(facts.signing_in)),
+        steps=(*_list_steps(facts.saved), *approving, *credentials.plan_steps(facts.signing_in)),
         notes=(*notes, *credentials.list_notes(facts.signing_in)),
     )
 

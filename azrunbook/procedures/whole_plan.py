@@ -11,7 +11,13 @@ from concurrent import futures
 from typing import Any
 
 from azrunbook import connect, errors, plan as plans, resources
-from azrunbook.procedures import app_release, engines, ingress_rollout, release_steps
+from azrunbook.procedures import (
+    app_release,
+    engines,
+    ingress_rollout,
+    private_links,
+    release_steps,
+)
 from azrunbook.resources import model
 
 INFRASTRUCTURE, INGRESS, APP = "01_provision_estate", "02_roll_out_ingress", "03_release_app"
@@ -62,8 +68,11 @@ def plan_absent(clients: connect.Clients) -> tuple[plans.Plan, plans.Plan]:
     """Ingress and app before there is anything to release them to."""
     ingress, app = clients.ingress, clients.estate.app
     image = plans.Change("create", "container image", f"{app.image}:{app.version}", model.GLOBAL)
+    edge = ingress_rollout.plan(ingress_rollout.Facts((), links=private_links.observe(clients)))
     return (
-        _plan_release(clients, "Roll out the ingress", ingress.namespace, ingress.release),
+        _plan_release(
+            clients, "Roll out the ingress", ingress.namespace, ingress.release, *edge.changes
+        ),
         _plan_release(clients, f"Release the app {app.version}", app.namespace, app.release, image),
     )
 

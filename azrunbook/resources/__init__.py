@@ -21,6 +21,7 @@ from azrunbook.resources import (
     storage,
 )
 from azrunbook.resources.comparison import create_body, merge_body, plan_changes
+from azrunbook.resources.edge import name_link_service
 from azrunbook.resources.graph import list_waves
 from azrunbook.resources.model import DesiredResource
 
@@ -32,6 +33,7 @@ __all__ = [
     "list_removed",
     "list_waves",
     "merge_body",
+    "name_link_service",
     "plan_changes",
 ]
 

@@ -9,6 +9,7 @@ from azrunbook.resources import identity, model, monitoring, network, references
 # Pods that may run anywhere stay off the system pool, as AKS advises.
 _SYSTEM_TAINT = "CriticalAddonsOnly=true:NoSchedule"
 _MAX_PODS = 110
+_MAX_NODE_GROUP = 80
 _MAX_SURGE = "33%"
 _OUTBOUND = {"load_balancer": "loadBalancer", "nat_gateway": "userAssignedNATGateway"}
 # What may happen in a maintenance window, in AKS's own names of the configurations.
@@ -38,6 +39,11 @@ def cluster_id(declared: estate.Estate, subscription_id: str, region: estate.Reg
     return model.resource_id(
         subscription_id, region.resource_group, model.CLUSTER, declared.cluster.name
     )
+
+
+def node_group(declared: estate.Estate, region: estate.Region) -> str:
+    """Where AKS keeps what it makes for a cluster: its nodes, load balancers, link services."""
+    return f"MC_{region.resource_group}_{declared.cluster.name}_{region.location}"[:_MAX_NODE_GROUP]
 
 
 def _cluster(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from azrunbook import estate
-from azrunbook.resources import edge_options, model
+from azrunbook.resources import cluster, edge_options, model
 
 _WEIGHT = 1000
 # The primary serves while it is healthy; the secondary stands by.
@@ -68,6 +68,11 @@ def origin_host(declared: estate.Estate, region: estate.Region) -> str:
     return f"{declared.front_door.origin_dns_label}.{region.location}.cloudapp.azure.com"
 
 
+def name_link_service(front_door: estate.FrontDoor) -> str:
+    """What each region's private link service is called; the ingress's Service asks for it."""
+    return f"pls-{front_door.origin_dns_label}"
+
+
 def _profile(declared: estate.Estate, subscription_id: str) -> model.DesiredResource:
     door = declared.front_door
     return model.describe(
@@ -110,9 +115,9 @@ def _origin(
     if declared.front_door.origin_access == "private_link":
         service = model.resource_id(
             group.id.split("/")[2],
-            region.resource_group,
+            cluster.node_group(declared, region),
             model.LINK_SERVICE,
-            f"pls-{declared.front_door.origin_dns_label}",
+            name_link_service(declared.front_door),
         )
         link = edge_options.private_link(service, region)
     return model.describe(

@@ -68,9 +68,10 @@ def list_static(
     static = declared.front_door.static_assets
     if static is None:
         return ()
-    targets = app
+    targets, needs = app, route.depends_on
     if static.source == "storage":
         targets = _storage_origins(declared, subscription_id, static, app[0])
+        needs = tuple(one for one in needs if one not in {origin.id for origin in app})
     body = {
         **route.body["properties"],
         "originGroup": {"id": targets[0].id},
@@ -90,7 +91,7 @@ def list_static(
         model.ROUTE,
         region=model.GLOBAL,
         body={"properties": body},
-        depends_on=tuple(dict.fromkeys((*route.depends_on, *(t.id for t in targets)))),
+        depends_on=tuple(dict.fromkeys((*needs, *(t.id for t in targets)))),
     )
     return (one,) if static.source == "app" else (*targets, one)
 

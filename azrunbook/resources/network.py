@@ -155,10 +155,11 @@ def _network(
     network = region.network
     subnets = (network.node_subnet, network.private_endpoint_subnet)
     groups = {one: _security_group_id(subscription_id, region, one) for one in subnets}
-    nodes: dict[str, Any] = {}
+    # Where a private link service takes its addresses; AKS's cloud provider would set it anyway.
+    nodes: dict[str, Any] = {"privateLinkServiceNetworkPolicies": "Disabled"}
     needs = [model.group_id(subscription_id, region.resource_group), *groups.values()]
     if declared.cluster.outbound == "nat_gateway":
-        nodes = {"natGateway": {"id": _nat_gateway_id(subscription_id, region)}}
+        nodes["natGateway"] = {"id": _nat_gateway_id(subscription_id, region)}
         needs.append(nodes["natGateway"]["id"])
     endpoints = {"privateEndpointNetworkPolicies": "Disabled"}
     extra = {network.node_subnet: nodes, network.private_endpoint_subnet: endpoints}

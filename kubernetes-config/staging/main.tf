@@ -7,10 +7,11 @@ locals {
   estate = yamldecode(file("${path.module}/../../infra/${basename(abspath(path.module))}/estate.yaml"))
 
   settings = {
-    environment = local.estate.environment
-    ingress     = yamldecode(file("${path.module}/traefik.yaml"))
-    base_values = file("${path.module}/../helm-charts/traefik/values.yaml")
-    dns_label   = local.estate.front_door.origin_dns_label
+    environment   = local.estate.environment
+    ingress       = yamldecode(file("${path.module}/traefik.yaml"))
+    base_values   = file("${path.module}/../helm-charts/traefik/values.yaml")
+    dns_label     = local.estate.front_door.origin_dns_label
+    origin_access = local.estate.front_door.origin_access
   }
 }
 
@@ -19,10 +20,11 @@ locals {
 module "primary" {
   source = "../modules/config"
 
-  environment = local.settings.environment
-  ingress     = local.settings.ingress
-  base_values = local.settings.base_values
-  dns_label   = local.settings.dns_label
+  environment   = local.settings.environment
+  ingress       = local.settings.ingress
+  base_values   = local.settings.base_values
+  dns_label     = local.settings.dns_label
+  origin_access = local.settings.origin_access
 
   providers = {
     helm       = helm.primary
@@ -34,10 +36,11 @@ module "secondary" {
   source = "../modules/config"
   count  = local.estate.secondary_enabled ? 1 : 0
 
-  environment = local.settings.environment
-  ingress     = local.settings.ingress
-  base_values = local.settings.base_values
-  dns_label   = local.settings.dns_label
+  environment   = local.settings.environment
+  ingress       = local.settings.ingress
+  base_values   = local.settings.base_values
+  dns_label     = local.settings.dns_label
+  origin_access = local.settings.origin_access
 
   providers = {
     helm       = helm.secondary

@@ -70,9 +70,10 @@ class Performed:
 
 @dataclass
 class Rehearsal:
-    """A project and the sandbox it is rehearsed on."""
+    """A project, one environment of it, and the sandbox it is rehearsed on."""
 
     root: Path
+    environment: str = "dv"
     first: dict[str, Performed] = field(default_factory=dict)
 
     @property
@@ -103,7 +104,7 @@ class Rehearsal:
                     code = compile("".join(cell["source"]), f"{stem}[{number}]", "exec")
                     exec(code, cells)  # noqa: S102 - a notebook's cells are what is tested
                 if "parameters" in cell["metadata"].get("tags", []):
-                    cells.update(apply=apply, **parameters)
+                    cells.update(env=self.environment, apply=apply, **parameters)
         except errors.AzrunbookError as failure:
             error = failure
         run = cells["run"]
@@ -112,7 +113,7 @@ class Rehearsal:
         return Performed(run.folder, cells, error)
 
     def clients(self):
-        return connect.connect("dv")
+        return connect.connect(self.environment)
 
     def inject(self, kind, **fault):
         return lifecycle.inject(self.home, {"kind": kind, **fault})
@@ -156,15 +157,15 @@ class Rehearsal:
         return json.loads(found.stdout)
 
 
-def make_rehearsal(root):
+def make_rehearsal(root, environment="dv"):
     """Copy the project and make the copy small and quick."""
-    rehearsal = Rehearsal(root)
+    rehearsal = Rehearsal(root, environment)
     for folder in ("infra", "kubernetes-config", "notebooks", "app"):
         shutil.copytree(PROJECT / folder, rehearsal.project / folder)
     for path, change in {
-        "infra/dv/estate.yaml": _shrink_estate,
-        "kubernetes-config/dv/traefik.yaml": lambda ingress: ingress.update(replicas=1),
-        "app/values-dv.yaml": _hurry_app,
+        f"infra/{environment}/estate.yaml": _shrink_estate,
+        f"kubernetes-config/{environment}/traefik.yaml": lambda ingress: ingress.update(replicas=1),
+        f"app/values-{environment}.yaml": _hurry_app,
     }.items():
         file = rehearsal.project / path
         content = yaml.safe_load(file.read_text())
@@ -175,7 +176,8 @@ def make_rehearsal(root):
 
 def _shrink_estate(estate):
     for pool in estate["node_pools"]:
-        pool["count"] = 1
+        pool.update(count=1, autoscale=None)
+    estate["app"]["replicas"] = min(estate["app"]["replicas"], 2)
     # Not less: a drill is judged by one interval of slack, and this machine may be busy.
     estate["front_door"]["health_probe"]["interval_seconds"] = 2
 
@@ -222,6 +224,14 @@ def estate(rehearsed):
 def bare(tmp_path):
     """A subscription with nothing in it, whose operations take no time."""
     rehearsal = make_rehearsal(tmp_path)
+    with running(rehearsal, "immediate"), rehearsal.inside():
+        yield rehearsal
+
+
+@pytest.fixture
+def private(tmp_path):
+    """The same of staging, whose ingress is reached by private link only."""
+    rehearsal = make_rehearsal(tmp_path, "staging")
     with running(rehearsal, "immediate"), rehearsal.inside():
         yield rehearsal
 

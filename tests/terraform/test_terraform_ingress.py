@@ -71,7 +71,7 @@ def test_both_engines_release_the_same_ingress(
             ingress.repository, ingress.chart, ingress.version, ingress.release, ingress.namespace,
         )  # fmt: skip
         below, over = map(yaml.safe_load, one["values"])
-        wanted = ingress_rollout.plan_values(ingress, declared.front_door.origin_dns_label)
+        wanted = ingress_rollout.plan_values(ingress, declared.front_door)
         assert (below, over) == (base, wanted)
 
 

@@ -135,8 +135,8 @@ def test_environments_differ_as_designed():
                        declared.front_door.origin_access)  # fmt: skip
     assert found == {
         "dv": (3, "INFO", "LoadBalancer", "public"),
-        "staging": (5, "WARN", "ClusterIP", "private_link"),
-        "prod": (10, "ERROR", "ClusterIP", "private_link"),
+        "staging": (5, "WARN", "LoadBalancer", "private_link"),
+        "prod": (10, "ERROR", "LoadBalancer", "private_link"),
     }
 
 

@@ -263,13 +263,29 @@ def test_values_are_laid_over_one_another_as_helm_does(base, over, merged):
     assert str((base, over)) == kept
 
 
-@pytest.mark.parametrize(("kind", "has_label"), [("LoadBalancer", True), ("ClusterIP", False)])
-def test_only_a_load_balancer_gets_a_public_name(kind, has_label):
-    """Front Door finds a region's ingress by the DNS label of its load balancer."""
+PUBLIC = {"dns-label-name": "aks-multiregion-dv"}
+PRIVATE = {
+    "load-balancer-internal": "true",
+    "pls-create": "true",
+    "pls-name": "pls-aks-multiregion-staging",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "kind", "annotations"),
+    [
+        ("dv", "LoadBalancer", PUBLIC),
+        ("dv", "ClusterIP", {}),
+        ("staging", "LoadBalancer", PRIVATE),
+    ],
+)
+def test_a_load_balancer_is_made_as_front_door_reaches_it(environment, kind, annotations):
+    """By a public name, or inside the network behind a private link service."""
     ingress = estate.load_ingress("dv").model_copy(update={"service_type": kind})
-    service = ingress_rollout.plan_values(ingress, "my-label")["service"]
+    service = ingress_rollout.plan_values(ingress, estate.load(environment).front_door)["service"]
     assert service["spec"]["type"] == kind
-    assert ("my-label" in service["annotations"].values()) == has_label
+    prefix = "service.beta.kubernetes.io/azure-"
+    assert service["annotations"] == {f"{prefix}{key}": v for key, v in annotations.items()}
 
 
 def tear_down_facts(declared, *foreign):

@@ -5,7 +5,7 @@ what ARM has accepted takes part (`provisioningState` Succeeded), and of that on
 a disabled origin stays in its group, marked, so that `status()` can show it. Ids and types are
 compared without regard to letter case, as ARM itself spells them differently from call to call.
 
-Not emulated: rule sets, caching, session affinity, WAF policies, private-link origins,
+Not emulated: rule sets, caching, session affinity, WAF policies,
 `trafficRestorationTimeToHealedOrNewEndpointsInMinutes` (Azure does not act on it either).
 """
 
@@ -53,6 +53,18 @@ class Balancing:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A private way to an origin: the id of what it leads to, and what its owner says to it."""
+
+    target: str
+    status: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == "Approved"
+
+
+@dataclass(frozen=True)
 class Origin:
     """One place a request can go to; `host_header` None passes the client's host on."""
 
@@ -66,6 +78,7 @@ class Origin:
     weight: int
     is_enabled: bool
     checks_certificate_name: bool
+    link: Link | None = None
 
     def port(self, *, is_https: bool) -> int:
         """The port of a protocol; probes use the same ports as requests."""
@@ -229,7 +242,14 @@ def _origin(resource: Resource) -> Origin:
         weight=int(properties.get("weight") or _WEIGHT),
         is_enabled=_is_enabled(resource),
         checks_certificate_name=properties.get("enforceCertificateNameCheck") is not False,
+        link=_link(properties.get("sharedPrivateLinkResource")),
     )
+
+
+def _link(shared: Mapping[str, Any] | None) -> Link | None:
+    if not shared:
+        return None
+    return Link(str(shared["privateLink"]["id"]).lower(), str(shared.get("status", "Pending")))
 
 
 def _id(resource: Resource) -> str:

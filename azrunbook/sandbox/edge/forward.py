@@ -5,6 +5,10 @@ address that really listens, so a listener that moved never gets a request over 
 A kept connection may have died unnoticed; a request that may be repeated is then sent once more
 over a new one, so that a restart of the origin between two requests is not an error.
 
+An origin by private link is reached through that and never by its public name. Until its owner has
+approved the connection nothing answers there: what Front Door's client gets is a timeout, here
+without the wait for it.
+
 The reasons are the tokens of Front Door's access log (`ErrorInfo`, "monitor metrics and logs").
 """
 
@@ -55,7 +59,8 @@ class Forwarder:
         """Take where origins listen, and which authority their certificates must be from.
 
         Args:
-            resolve: the listener behind a host and port, None if there is none.
+            resolve: the listener behind a host, or the id of what a private link leads to, and a
+                port; None if there is none.
             authority_pem: trusted for HTTPS origins; without it, the machine's own authorities.
         """
         self._resolve = resolve
@@ -92,14 +97,7 @@ class Forwarder:
         """
         if self._kept is None or self._fresh is None:
             raise RuntimeError("the edge's forwarder is not started. This is a bug. Please report.")
-        port = origin.port(is_https=outgoing.is_https)
-        listener = self._resolve(origin.host, port)
-        if listener is None:
-            raise OriginError(
-                "DNSNameNotResolved",
-                f"{origin.host}:{port} has no listener",
-                status=HTTPStatus.SERVICE_UNAVAILABLE,
-            )
+        listener = self._find_listener(origin, origin.port(is_https=outgoing.is_https))
         try:
             if is_fresh:
                 return await self._send(self._fresh, listener, origin, outgoing)
@@ -111,6 +109,24 @@ class Forwarder:
                 return await self._send(self._fresh, listener, origin, outgoing)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise _origin_error(error, outgoing) from error
+
+    def _find_listener(self, origin: config.Origin, port: int) -> tuple[str, int]:
+        link = origin.link
+        if link is not None and not link.is_open:
+            raise OriginError(
+                "OriginTimeout",
+                f"the private link to {link.target} is {link.status}",
+                status=HTTPStatus.GATEWAY_TIMEOUT,
+            )
+        place = link.target if link else origin.host
+        listener = self._resolve(place, port)
+        if listener is None:
+            raise OriginError(
+                "OriginConnectionError" if link else "DNSNameNotResolved",
+                f"{place}:{port} has no listener",
+                status=HTTPStatus.SERVICE_UNAVAILABLE,
+            )
+        return listener
 
     async def _send(
         self,

@@ -95,6 +95,7 @@ class _Target:
     port: int
     host_header: str | None
     checks_certificate_name: bool
+    link: config.Link | None
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,7 @@ def _target(group: config.OriginGroup, origin: config.Origin) -> _Target | None:
         port=origin.port(is_https=group.probe.is_https),
         host_header=origin.host_header,
         checks_certificate_name=origin.checks_certificate_name,
+        link=origin.link,
     )
 
 

@@ -46,7 +46,8 @@ class EdgeServer:
             https_port: for TLS.
             http_port: for redirects and routes that accept HTTP.
             ssl_context: holds the certificate of the endpoints' host names.
-            resolve: the listener behind an origin's host and port, None if there is none.
+            resolve: the listener behind an origin's host (or its private link) and port, None if
+                there is none.
             propagation_seconds: from `configure` until a configuration acts.
             authority_pem: trusted for HTTPS origins; without it, the machine's own authorities.
         """

@@ -17,7 +17,7 @@ import yaml
 
 from azrunbook.sandbox import processes, tls
 from azrunbook.sandbox.arm import backends
-from azrunbook.sandbox.host import addons, addresses, grants, machines, metrics
+from azrunbook.sandbox.host import addons, addresses, grants, link_services, machines, metrics
 from azrunbook.sandbox.kube import cluster as kube_cluster
 from azrunbook.sandbox.kube.controllers import assembly
 from azrunbook.sandbox.node import (
@@ -63,6 +63,7 @@ class Clusters:
         supervisor: processes.Supervisor,
         folder: Path,
         find_names: Callable[[str], Path] | None = None,
+        links: link_services.LinkServices | None = None,
         unrunnable: node_config.Unrunnable = "fail",
         check_pull: Callable[[str, node_image.Reference], None] = lambda *_: None,
     ) -> None:
@@ -74,6 +75,7 @@ class Clusters:
             supervisor: ends the pods with the sandbox.
             folder: for logs, disks and the kubeconfig.
             find_names: where the table of names of a cluster, by its ARM id, is.
+            links: keeps the private link services before internal load balancers.
             unrunnable: what nodes do with an image that cannot run here.
             check_pull: raises when a cluster, by its ARM id, may not pull an image.
         """
@@ -82,6 +84,7 @@ class Clusters:
         self._supervisor = supervisor
         self._folder = folder
         self._find_names = find_names
+        self._links = links
         self._unrunnable = unrunnable
         self._check_pull = check_pull
         self._trust = folder / "trust"
@@ -113,7 +116,8 @@ class Clusters:
         )
         agents: dict[str, agent.NodeAgent] = {}
         source = metrics.AgentMetrics(agents)
-        cluster = kube_cluster.Cluster(config, self._authority, source)
+        cloud = self._links.serve(request.id) if self._links else None
+        cluster = kube_cluster.Cluster(config, self._authority, source, cloud)
         try:
             await cluster.start()
             addons.install(cluster.registry)
@@ -205,6 +209,8 @@ class Clusters:
             return
         await self._halt(running)
         running.block.release()
+        if self._links:
+            self._links.forget_cluster(cluster_id)
         self._write_kubeconfig()
 
     async def _halt(self, running: _Running) -> None:
@@ -263,12 +269,20 @@ class Clusters:
                 continue
             registry = running.cluster.registry
             for service in registry.list(registry.resources.get("", "services")):
-                if service["metadata"].get("annotations", {}).get(_DNS_LABEL) != label:
+                annotations = service["metadata"].get("annotations", {})
+                if annotations.get(_DNS_LABEL) != label or link_services.is_internal(service):
                     continue
                 balancer = service.get("status", {}).get("loadBalancer", {})
                 for ingress in balancer.get("ingress", []):
                     return running.proxy.find_listener(ingress["ip"], port)
         return None
+
+    def find_balancer(self, cluster_id: str, address: str, port: int) -> tuple[str, int] | None:
+        """Find the listener of a load balancer of a cluster, also of an internal one."""
+        running = self._running.get(cluster_id.lower())
+        if running is None or running.is_stopped:
+            return None
+        return running.proxy.find_listener(address, port)
 
     def status(self) -> list[dict[str, Any]]:
         """One row per cluster, for people."""

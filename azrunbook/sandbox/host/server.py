@@ -20,7 +20,15 @@ import psutil
 from azrunbook.sandbox import charts, faults, processes, tls
 from azrunbook.sandbox.arm import backends, server as arm_server, settings as arm_settings
 from azrunbook.sandbox.edge import config as edge_config, server as edge_server
-from azrunbook.sandbox.host import addresses, clusters, control, data, names, pull_rights
+from azrunbook.sandbox.host import (
+    addresses,
+    clusters,
+    control,
+    data,
+    link_services,
+    names,
+    pull_rights,
+)
 from azrunbook.sandbox.node import config as node_config, image, images
 
 _LOG = logging.getLogger(__name__)
@@ -72,12 +80,14 @@ class Host:
             check_token=self._is_token_valid,
             changed=self._names.write,
         )
+        self._links = link_services.LinkServices()
         self._clusters = clusters.Clusters(
             authority=self._authority,
             images=self._images,
             supervisor=self._supervisor,
             folder=settings.folder,
             find_names=self._names.find_path,
+            links=self._links,
             unrunnable=settings.images,
             check_pull=self._check_pull,
         )
@@ -140,6 +150,7 @@ class Host:
         await self._charts.start()
         self._arm.store.subscribe(self._configure_edge)
         self._names.follow(self._arm.store)
+        self._links.follow(self._arm.store)
         self._ready_seconds = time.monotonic() - self._settings.began_at
         await self._control.start()
         (self._settings.folder / "ca.pem").write_bytes(self._authority.certificate_pem)
@@ -172,7 +183,10 @@ class Host:
             self._edge.configure(self._deployment.take(resources))
 
     def _resolve(self, host: str, port: int) -> tuple[str, int] | None:
-        """Public DNS and the Internet of the sandbox: a host name's listener, if it has one."""
+        """What the edge reaches: by a public host name, or by the id behind a private link."""
+        if host.startswith("/"):
+            front = self._links.find_front(host)
+            return self._clusters.find_balancer(*front, port) if front else None
         if not host.endswith(_PUBLIC_DNS_SUFFIX):
             return None
         label, _, location = host.removesuffix(_PUBLIC_DNS_SUFFIX).partition(".")

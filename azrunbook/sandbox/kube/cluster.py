@@ -20,6 +20,7 @@ from azrunbook.sandbox.kube.controllers import (
     assembly,
     events,
     loop,
+    services,
 )
 
 Object = dict[str, Any]
@@ -47,9 +48,11 @@ class Cluster:
         config: ClusterConfig,
         authority: tls.Authority,
         source: metrics.Source | None = None,
+        cloud: services.Cloud | None = None,
     ) -> None:
         """`source` says what pods use; without it there are no metrics, nothing scales."""
         self.config = config
+        self._cloud = cloud
         self._authority = authority
         self.registry = registry.Registry(
             resources.ResourceTable(), store.Store(), admission.Admission(config.service_addresses)
@@ -95,6 +98,7 @@ class Cluster:
             timing=self.config.timing,
             metrics=self._readings,
             issue_token=self._authenticator.issue_lasting_token,
+            cloud=self._cloud,
         )
 
     def emulates(self, resource: resources.Resource, subresource: str, verb: str) -> bool:

@@ -6,6 +6,11 @@ locals {
     for role, region in var.regions : role => "/subscriptions/${var.subscription_id}/resourceGroups/${region.resource_group}"
   }
 
+  # AKS's own name for it.
+  node_groups = {
+    for role, region in var.regions : role => substr("MC_${region.resource_group}_${var.cluster_name}_${region.location}", 0, 80)
+  }
+
   identities = {
     for role, region in var.regions : role => {
       control_plane = "id-${var.cluster_name}-${region.location}"

@@ -13,7 +13,7 @@ output "regions" {
       role_assignments = local.role_assignments[role]
       origin_host      = "${var.origin_dns_label}.${region.location}.cloudapp.azure.com"
       # Made by the ingress's Service, not by this configuration.
-      link_service_id = "${local.groups[role]}/providers/Microsoft.Network/privateLinkServices/pls-${var.origin_dns_label}"
+      link_service_id = "/subscriptions/${var.subscription_id}/resourceGroups/${local.node_groups[role]}/providers/Microsoft.Network/privateLinkServices/pls-${var.origin_dns_label}"
     }
   }
 }

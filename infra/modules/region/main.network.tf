@@ -50,6 +50,8 @@ resource "azurerm_subnet" "nodes" {
   virtual_network_name            = azurerm_virtual_network.this.name
   address_prefixes                = [var.region.network.node_subnet.cidr]
   default_outbound_access_enabled = false
+  # Where a private link service takes its addresses; AKS's cloud provider would set it anyway.
+  private_link_service_network_policies_enabled = false
 }
 
 resource "azurerm_subnet" "endpoints" {

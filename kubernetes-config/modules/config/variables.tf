@@ -71,10 +71,21 @@ variable "base_values" {
 
 variable "dns_label" {
   type        = string
-  description = "Label of the public address, by which Front Door finds the region."
+  description = "Label of the public address, or of the private link service, by which Front Door finds the region."
 
   validation {
     condition     = can(regex("^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", var.dns_label))
     error_message = "dns_label is a DNS label, for example \"aks-multiregion-dv\"."
+  }
+}
+
+variable "origin_access" {
+  type        = string
+  default     = "public"
+  description = "How Front Door reaches the region."
+
+  validation {
+    condition     = contains(["public", "private_link"], var.origin_access)
+    error_message = "origin_access is public or private_link, for example \"public\"."
   }
 }

@@ -123,6 +123,7 @@ VERSIONS = {
     "microsoft.cdn": "2026-10-01",
     "microsoft.containerregistry": "2025-11-01",
     "microsoft.compute": "2024-07-01",
+    "microsoft.storage": "2025-08-01",
 }
 ERRORS = {
     401: ClientAuthenticationError,

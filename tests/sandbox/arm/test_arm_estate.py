@@ -6,6 +6,8 @@ import pytest
 
 from azrunbook import documents, estate, resources
 from azrunbook.resources import references
+from azrunbook.sandbox.arm import paths
+from azrunbook.sandbox.arm.providers import private_links
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,8 +21,20 @@ def declared():
     return estate.load("dv")
 
 
+def make_link_services(client, desired):
+    """What an ingress brings along: the private link services that origins lead to."""
+    for one in desired:
+        link = one.body.get("properties", {}).get("sharedPrivateLinkResource")
+        if link and "/privateLinkServices/" in link["privateLink"]["id"]:
+            private_links.ensure_service(
+                client.lab.server.store, paths.parse(link["privateLink"]["id"]),
+                location=one.region, tags={}, frontend="a1", subnet="",
+            )  # fmt: skip
+
+
 def put_all(client, desired):
     """Write every resource in the order its dependencies ask for."""
+    make_link_services(client, desired)
     for wave in resources.list_waves(desired):
         for one in wave:
             body = references.fill_secrets(resources.create_body(one), lambda: "Planted-secret-1")

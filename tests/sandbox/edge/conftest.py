@@ -67,8 +67,9 @@ async def make_site(authority) -> AsyncIterator[Callable[..., object]]:
     """Starts an edge in front of origins; `resolve` knows them as <name>.example."""
     started: list[edge_site.Site] = []
 
-    async def make(*origins, propagation_seconds=0.0):
+    async def make(*origins, propagation_seconds=0.0, links=None):
         known = {f"{origin.name}.example": origin for origin in origins}
+        known |= {link: known[f"{name}.example"] for link, name in (links or {}).items()}
 
         def resolve(host, _port):
             origin = known.get(host)

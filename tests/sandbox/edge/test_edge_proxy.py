@@ -269,6 +269,24 @@ async def test_an_unreachable_origin_is_503(make_origin, make_site, break_it, st
         assert "services aren't available" in await answer.text()
 
 
+LINK = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/privateLinkServices/pls"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [("Pending", 504), ("Rejected", 504), ("Disconnected", 504), ("Approved", "east")],
+)
+async def test_a_private_origin_is_reached_through_its_approved_link_alone(
+    make_origin, make_site, status, answer
+):
+    """Its public name leads nowhere; until its owner approves, Front Door gets no answer."""
+    site = await make_site(await make_origin("east"), links={LINK.lower(): "east"})
+    shared = {"privateLink": {"id": LINK}, "status": status}
+    private = edge_site.region("east", hostName="x.example", sharedPrivateLinkResource=shared)
+    site.edge.configure(edge_site.configured(private))
+    assert await site.serving() == answer
+
+
 async def test_an_origin_that_does_not_answer_in_time_is_504(make_origin, make_site):
     """After originResponseTimeoutSeconds the edge gives up."""
 

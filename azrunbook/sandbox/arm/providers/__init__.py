@@ -21,6 +21,7 @@ from azrunbook.sandbox.arm.providers import (
     postgresql,
     private_dns,
     private_endpoints,
+    private_links,
     registry_runs,
     resources,
     storage,
@@ -66,6 +67,7 @@ def build(parts: services.Services) -> Providers:
     registry = container_registry.ContainerRegistry(parts, stored)
     guard = authorization.Authorization(parts)
     activity = insights.ActivityLog(parts)
+    links = private_links.PrivateLinks(parts)
     routes = [
         *resources.Resources(parts, _NAMESPACES).routes(),
         *guard.routes(),
@@ -74,6 +76,7 @@ def build(parts: services.Services) -> Providers:
         *network.NetworkProvider(parts).routes(),
         *networking.Networking(parts).routes(),
         *private_endpoints.PrivateEndpoints(parts).routes(),
+        *links.routes(),
         *private_dns.PrivateDns(parts).routes(),
         *compute.ComputeProvider(parts).routes(),
         *container_service.ContainerService(parts).routes(),
@@ -81,9 +84,9 @@ def build(parts: services.Services) -> Providers:
         *maintenance.Maintenance(parts).routes(),
         *postgresql.PostgreSql(parts).routes(),
         *cache.Cache(parts).routes(),
-        *storage.Storage(parts).routes(),
+        *storage.Storage(parts, links).routes(),
         *operational_insights.OperationalInsights(parts).routes(),
-        *cdn.CdnProvider(parts).routes(),
+        *cdn.CdnProvider(parts, links).routes(),
         *registry.routes(),
     ]
     return Providers(routes, stored, registry.runs, guard, activity)

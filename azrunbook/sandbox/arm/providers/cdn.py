@@ -8,7 +8,7 @@ from typing import Any
 
 from azrunbook.sandbox.arm import collection, errors, operations, paths, routing, services
 from azrunbook.sandbox.arm.collection import Draft, Kind
-from azrunbook.sandbox.arm.providers import cdn_options, cdn_rules
+from azrunbook.sandbox.arm.providers import cdn_options, cdn_rules, private_links
 
 Json = dict[str, Any]
 
@@ -38,8 +38,9 @@ STYLE = operations.PollingStyle(status=_STATUS, result=f"{_STATUS}/profileresult
 class CdnProvider:
     """The kinds of Front Door, and the rules that look at more than one document."""
 
-    def __init__(self, parts: services.Services) -> None:
+    def __init__(self, parts: services.Services, links: private_links.PrivateLinks) -> None:
         self._parts = parts
+        self._links = links
 
     def routes(self) -> list[routing.Route]:
         polls = self._parts.long_running
@@ -80,6 +81,8 @@ class CdnProvider:
                 ORIGIN,
                 "AFDOrigins",
                 complete=self._complete_origin,
+                work=self._links.require_target,
+                finished=self._links.ask,
                 check_delete=self._check_origin_delete,
             ),
             kind(ROUTE, "Routes", complete=self._complete_route),

@@ -1,8 +1,7 @@
 """Front Door's custom domains, security policies and private links: what Azure refuses. Pure.
 
 A domain waits for its owner to prove it by DNS; nobody can here, so it stays ``Pending`` and its
-certificate is not issued. Whoever owns a private target has to approve Front Door's connection
-once; nothing here has such a list of requests, so a private origin is taken as approved.
+certificate is not issued.
 """
 
 import hashlib
@@ -74,7 +73,6 @@ def check_private_link(draft: Draft, properties: Json, profile: Json, others: li
             "at once.",
             target="sharedPrivateLinkResource",
         )
-    link.setdefault("status", "Approved")
 
 
 def complete_policy(draft: Draft, parts: services.Services) -> Json:

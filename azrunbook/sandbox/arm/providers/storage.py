@@ -15,7 +15,7 @@ from azrunbook.sandbox.arm import (
     services,
 )
 from azrunbook.sandbox.arm.collection import Draft, Kind
-from azrunbook.sandbox.arm.providers import names, private_endpoints
+from azrunbook.sandbox.arm.providers import names, private_links
 from azrunbook.sandbox.arm.routing import GROUP, SUBSCRIPTION, Answer, Call, Route
 
 Json = dict[str, Any]
@@ -60,8 +60,9 @@ _DEFAULTS: Json = {
 class Storage:
     """Handlers of accounts and containers."""
 
-    def __init__(self, parts: services.Services) -> None:
+    def __init__(self, parts: services.Services, links: private_links.PrivateLinks) -> None:
         self._parts = parts
+        self._links = links
 
     def routes(self) -> list[Route]:
         account = Kind(
@@ -82,6 +83,7 @@ class Storage:
         return [
             *(r for kind in (account, service, container)
               for r in collection.Collection(kind, self._parts).routes()),
+            *self._links.list_routes(account.template, "StorageAccounts", API_VERSIONS),
             Route("POST", check, "StorageAccounts_CheckNameAvailability", self.check_name,
                   API_VERSIONS),
             Route("POST", f"{_ONE}/listKeys", "StorageAccounts_ListKeys", self.list_keys,
@@ -188,7 +190,7 @@ class Storage:
         }
 
     def _render(self, document: Json) -> Json:
-        connections = private_endpoints.list_connections(self._parts, document["id"])
+        connections = private_links.list_connections(self._parts, document["id"])
         extra = {"privateEndpointConnections": connections}
         return {**document, "properties": {**document["properties"], **extra}}
 

@@ -55,6 +55,7 @@ def make_controllers(
     timing: Timing,
     metrics: metric_proposals.Readings | None,
     issue_token: account_tokens.Issue,
+    cloud: services.Cloud | None = None,
 ) -> list[loop.Controller]:
     """All controllers of one cluster."""
     return [
@@ -76,7 +77,7 @@ def make_controllers(
         endpoint_slices.EndpointSliceController(cluster),
         endpoint_slices.EndpointsController(cluster),
         endpoint_mirroring.EndpointMirrorController(cluster),
-        services.ServiceController(cluster, load_balancer_addresses),
+        services.ServiceController(cluster, load_balancer_addresses, cloud),
         garbage.GarbageCollector(cluster),
         disruption.DisruptionController(cluster),
         node_lifecycle.NodeLifecycleController(cluster, grace_seconds=timing.node_grace_seconds),

@@ -40,6 +40,23 @@ run "the_release_lands_in_the_namespace_that_is_made_for_it" {
   }
 }
 
+run "a_private_ingress_is_behind_a_private_link_service" {
+  command = plan
+
+  variables {
+    origin_access = "private_link"
+  }
+
+  assert {
+    condition = yamldecode(helm_release.traefik.values[1]).service.annotations == {
+      "service.beta.kubernetes.io/azure-load-balancer-internal" = "true"
+      "service.beta.kubernetes.io/azure-pls-create"             = "true"
+      "service.beta.kubernetes.io/azure-pls-name"               = "pls-aks-multiregion-dv"
+    }
+    error_message = "Front Door's private link would lead nowhere."
+  }
+}
+
 run "an_ingress_without_an_address_has_no_label" {
   command = plan
 

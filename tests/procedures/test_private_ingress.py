@@ -1,0 +1,47 @@
+"""Staging on a sandbox: an ingress without a public address, behind Front Door's private links."""
+
+import pytest
+
+from azrunbook.procedures import actions, undoing
+from azrunbook.resources import model
+
+PROVISION, ROLL_OUT = "01_provision_estate", "02_roll_out_ingress"
+
+
+@pytest.fixture
+def wait_for_status(private):
+    """Ask the public endpoint until it answers so; Traefik's own answer, with no app, is 404."""
+
+    def wait(status):
+        with private.clients().prober("/", rate_per_second=10) as prober:
+            prober.wait_for(lambda seen: bool(seen) and seen[-1].status == status,
+                            what=f"a {status}", timeout_seconds=30)  # fmt: skip
+
+    return wait
+
+
+def test_front_door_reaches_a_private_ingress_by_approved_links_only(
+    private, tell, wait_for_status
+):
+    """01 leaves out what leads to the ingress, 02 puts and approves it, its undo takes it away."""
+    first = private.perform(PROVISION)
+    assert first.verdict == "passed", first.error
+    origins = [one["name"] for one in first.plan["changes"] if one["type"] == model.ORIGIN]
+    assert len(origins) == 2, "those of the storage accounts"
+    assert "put by 02_roll_out_ingress" in " ".join(first.plan["notes"])
+    done = private.perform(ROLL_OUT)
+    assert done.verdict == "passed", done.error
+    assert private.perform(PROVISION).started == []
+    wait_for_status(404)
+    links = [step for step in done.plan["steps"] if step["action"] == "approve_link"]
+    for step in links:
+        actions.perform("reject_link", private.clients(), tell, step["arguments"])
+    wait_for_status(504)
+    again = private.perform(ROLL_OUT)
+    assert again.started == [step["name"] for step in links]
+    wait_for_status(404)
+    for run in (again, done):
+        assert undoing.undo(run.folder, private.clients()).verdict == "undone"
+    later = private.perform(PROVISION, apply=False)
+    assert later.plan["notes"] == first.plan["notes"]
+    assert set(later.actions) == {"no_change"}
