@@ -5,7 +5,7 @@ takes a second to import: only who draws pays for it.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from azrunbook import availability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Told apart by people who see colours differently (Okabe and Ito's palette).
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#000000")
@@ -56,16 +57,26 @@ def plot_traffic(
     _draw_served(served, samples, start, by, colours)
     _draw_failed(failed, samples, start)
     _draw_latency(latency, samples, start, by, colours)
-    for axes in (served, failed, latency):
-        axes.spines[["top", "right"]].set_visible(False)
-        for mark in marks:
-            axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
+    draw_marks((served, failed, latency), marks, start)
     name_marks(served, marks, start, seconds=samples[-1].at - start)
     latency.set_xlabel("seconds since the first request")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return to_svg(figure)
+
+
+def to_svg(figure: "Figure") -> Svg:
+    """Draw; the same figure gives the same text whenever it is drawn."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     return Svg(text.getvalue())
+
+
+def draw_marks(rows: Iterable["Axes"], marks: Sequence[availability.Mark], start: float) -> None:
+    """Draw each event as a line through all rows, which lose the frame that says nothing."""
+    for axes in rows:
+        axes.spines[["top", "right"]].set_visible(False)
+        for mark in marks:
+            axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
 
 
 def name_marks(

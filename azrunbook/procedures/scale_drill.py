@@ -5,6 +5,7 @@ what then happened, the watch of the sizes, and a second prober that is the load
 has to answer. In a dry run nothing is watched and nothing is forecast.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,9 +18,11 @@ from azrunbook.procedures import (
     scale,
     scale_forecasts,
     scale_watch,
+    watching,
 )
 
 _AFTERWARDS_SECONDS = 5.0
+_LOOK_SECONDS = 0.25
 _SCALED_SECONDS = 300.0
 _SETTLED_SECONDS = 30.0  # for the scheduler, after a change is done
 _DRY = "dry run: nothing was measured"
@@ -70,7 +73,8 @@ class Drill:
         self._run = run
         self._facts = facts
         self._drill = drill
-        self._watch = scale_watch.Watch(lambda: scale_watch.look(clients, facts))
+        looks = {"sizes": functools.partial(scale_watch.look, clients, facts)}
+        self._watch = watching.Watch(looks, every_seconds=_LOOK_SECONDS)
         self._expected: tuple[forecast.Forecast, forecast.Snapshot] | None = None
         self._compared: list[checks.CheckResult] = []
         self._drift: tuple[plans.PropertyChange, ...] = ()

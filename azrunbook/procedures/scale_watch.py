@@ -1,24 +1,19 @@
 """What becomes of the sizes while they are changed: replicas, autoscaler, nodes, what waits.
 
-Looks at one region on a thread of its own and keeps what it saw; a cluster that does not answer
-leaves a gap. Changes nothing.
+Looks at one region, and draws what was seen. Changes nothing.
 """
 
-import contextlib
-import io
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from azrunbook import availability, connect, errors, forecast, plots
+from azrunbook import availability, connect, forecast, plots
 from azrunbook.procedures import scale, scale_forecasts
 
-_LOOK_SECONDS = 0.25
-_LAST_LOOK_SECONDS = 30.0
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _BLUE, _ORANGE, _GREEN, _RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 
 
@@ -72,31 +67,6 @@ def look(clients: connect.Clients, facts: scale.Facts) -> Look:
     )
 
 
-class Watch:
-    """Looks again and again until stopped."""
-
-    def __init__(self, take: Callable[[], Look]) -> None:
-        self._take = take
-        self._stop = threading.Event()
-        self._seen: list[Look] = []
-        self._thread = threading.Thread(target=self._run, name="watch sizes", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> list[Look]:
-        """Look no more; returns what was seen, the oldest first."""
-        self._stop.set()
-        self._thread.join(_LAST_LOOK_SECONDS)
-        return list(self._seen)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            with contextlib.suppress(errors.AzrunbookError):
-                self._seen.append(self._take())
-            self._stop.wait(_LOOK_SECONDS)
-
-
 def plot(
     seen: Sequence[Look],
     marks: Sequence[availability.Mark],
@@ -112,6 +82,8 @@ def plot(
         start: the instant that the axis counts from, seconds since the epoch.
         target_percent: what the autoscaler aims at.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     rows = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1.2, 1.4))
     times = [one.at - start for one in seen]
@@ -119,20 +91,16 @@ def plot(
     _draw_cpu(rows[1], times, seen, target_percent)
     _draw_pool(rows[2], times, seen)
     for axes in rows:
-        axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
-        for mark in marks:
-            axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
+    plots.draw_marks(rows, marks, start)
     plots.name_marks(rows[0], marks, start, seconds=max(times[-1], 1.0))
     rows[-1].set_xlabel("seconds since the first request")
     figure.suptitle("Sizes", x=0.01, ha="left", fontsize=11)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    return plots.Svg(text.getvalue())
+    return plots.to_svg(figure)
 
 
-def _draw_replicas(axes: Axes, times: Sequence[float], seen: Sequence[Look]) -> None:
+def _draw_replicas(axes: "Axes", times: Sequence[float], seen: Sequence[Look]) -> None:
     axes.fill_between(
         times, [one.ready for one in seen], step="post", color=_BLUE, alpha=0.35, label="ready"
     )
@@ -143,7 +111,7 @@ def _draw_replicas(axes: Axes, times: Sequence[float], seen: Sequence[Look]) -> 
     axes.set_ylabel("replicas")
 
 
-def _draw_cpu(axes: Axes, times: Sequence[float], seen: Sequence[Look], target: int) -> None:
+def _draw_cpu(axes: "Axes", times: Sequence[float], seen: Sequence[Look], target: int) -> None:
     pairs = [
         (at, one.cpu_percent)
         for at, one in zip(times, seen, strict=True)
@@ -155,7 +123,7 @@ def _draw_cpu(axes: Axes, times: Sequence[float], seen: Sequence[Look], target: 
     axes.set_ylabel("CPU, % of\nrequested")
 
 
-def _draw_pool(axes: Axes, times: Sequence[float], seen: Sequence[Look]) -> None:
+def _draw_pool(axes: "Axes", times: Sequence[float], seen: Sequence[Look]) -> None:
     axes.step(times, [one.nodes for one in seen], where="post", color=_BLUE, label="nodes usable")
     axes.step(
         times, [one.probes for one in seen], where="post", color=_GREEN, linestyle="--",

@@ -4,6 +4,7 @@ The prober is that of the other drills (:mod:`drills`); what is added is the pha
 notebook begins one by one, and the pods by version. In a dry run nothing is watched.
 """
 
+import functools
 import json
 import time
 from collections.abc import Sequence
@@ -18,9 +19,11 @@ from azrunbook.procedures import (
     runs,
     upgrade_phases,
     version_watch,
+    watching,
 )
 
 _AFTERWARDS_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
 _DRY = "dry run: nothing was measured"
 _BROKEN, _BACK = "broken release", "roll back"  # phases, named as their groups of steps
 
@@ -59,7 +62,10 @@ class Drill:
     """A prober and the watch of the pods at work for one run."""
 
     def __init__(
-        self, run: runs.Run, drill: drills.Drill, watch: version_watch.Watch | None
+        self,
+        run: runs.Run,
+        drill: drills.Drill,
+        watch: watching.Watch[version_watch.Replicas] | None,
     ) -> None:
         self._run = run
         self._drill = drill
@@ -75,7 +81,8 @@ class Drill:
         """Keep asking for a while, then stop, and record what was seen."""
         traffic = self._drill.finish_after(_AFTERWARDS_SECONDS, title="The upgrade")
         ended_at = time.time()
-        replicas = self._watch.stop() if self._watch else []
+        seen = self._watch.stop() if self._watch else []
+        replicas = sorted(seen, key=lambda one: one.at)
         phases = upgrade_phases.split(traffic.samples, self._begun, ended_at)
         for phase in phases[1:]:
             self._run.metric(f"{phase.name} took", round(phase.seconds, 1), "s")
@@ -98,16 +105,13 @@ def start(clients: connect.Clients, run: runs.Run, rate_per_second: int) -> Dril
     drill = drills.start(clients, run, rate_per_second)
     if not run.applies:
         return Drill(run, drill, None)
-    app = clients.estate.app
-
-    def watch(role: estate.RegionName) -> version_watch.Look:
-        pods = clients.region(role).workloads
-        return lambda: pods.list_pods(app.namespace, release=app.release)
-
-    looks = {one.location: watch(role) for role, one in clients.estate.regions.items()}
-    watching = version_watch.Watch(looks)
-    watching.start()
-    return Drill(run, drill, watching)
+    looks = {
+        f"pods of {region.location}": functools.partial(version_watch.look, clients, role)
+        for role, region in clients.estate.regions.items()
+    }
+    watch = watching.Watch(looks, every_seconds=_LOOK_SECONDS)
+    watch.start()
+    return Drill(run, drill, watch)
 
 
 def verify(

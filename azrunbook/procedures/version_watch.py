@@ -1,28 +1,22 @@
 """Which version's pods are there, and which are ready, while releases come and go.
 
-Looks at every region's pods on a thread of its own and keeps what it saw; a region that does not
-answer leaves a gap. Changes nothing. The picture beside it shows a rollout as Kubernetes does it,
-which the requests alone cannot: pods that never became ready have answered nobody.
+Counts and draws; reads a region's pods. The picture shows a rollout as Kubernetes does it, which
+the requests alone cannot: pods that never became ready have answered nobody.
 """
 
-import contextlib
-import io
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from azrunbook import availability, connect, estate, plots, workloads
 
-from azrunbook import availability, errors, plots, workloads
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-_LOOK_SECONDS = 0.5
-_LAST_LOOK_SECONDS = 30.0
 # Okabe and Ito's palette in the order of the traffic's picture: a version has one colour in both.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
 _WAITING_ALPHA = 0.35
-Look = Callable[[], Sequence[workloads.Pod]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +27,17 @@ class Replicas:
     location: str
     ready: Mapping[str, int]
     waiting: Mapping[str, int]
+
+
+def look(clients: connect.Clients, role: estate.RegionName) -> Replicas:
+    """Count the application's pods of one region now.
+
+    Raises:
+        AzrunbookError: the cluster did not answer.
+    """
+    app, location = clients.estate.app, clients.estate.regions[role].location
+    pods = clients.region(role).workloads
+    return count(time.time(), location, pods.list_pods(app.namespace, release=app.release))
 
 
 def count(at: float, location: str, pods: Iterable[workloads.Pod]) -> Replicas:
@@ -72,35 +77,6 @@ def find_fewest_ready(seen: Iterable[Replicas], location: str) -> int:
     return min((sum(one.ready.values()) for one in seen if one.location == location), default=0)
 
 
-class Watch:
-    """Looks again and again until stopped; ``looks`` says how to list the pods of each location."""
-
-    def __init__(self, looks: Mapping[str, Look]) -> None:
-        self._stop = threading.Event()
-        self._seen: list[Replicas] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=one, name=f"pods of {one[0]}", daemon=True)
-            for one in looks.items()
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> list[Replicas]:
-        """Look no more; returns what was seen, the oldest first."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(_LAST_LOOK_SECONDS)
-        return sorted(self._seen, key=lambda one: one.at)
-
-    def _run(self, location: str, look: Look) -> None:
-        while not self._stop.is_set():
-            with contextlib.suppress(errors.AzrunbookError):
-                self._seen.append(count(time.time(), location, look()))
-            self._stop.wait(_LOOK_SECONDS)
-
-
 def plot(
     seen: Sequence[Replicas], marks: Sequence[availability.Mark], *, start: float, title: str
 ) -> plots.Svg:
@@ -112,6 +88,8 @@ def plot(
         start: the instant that the axis counts from, seconds since the epoch.
         title: above the picture.
     """
+    from matplotlib.figure import Figure
+
     locations = list(dict.fromkeys(one.location for one in seen))
     versions = sorted({name for one in seen for name in (*one.ready, *one.waiting)})
     figure = Figure(figsize=(10, 1.2 + 1.7 * len(locations)), layout="constrained")
@@ -119,9 +97,7 @@ def plot(
     for axes, location in zip(rows, locations, strict=True):
         _draw(axes, [one for one in seen if one.location == location], versions, start)
         axes.set_ylabel(f"pods in\n{location}")
-        axes.spines[["top", "right"]].set_visible(False)
-        for mark in marks:
-            axes.axvline(mark.at - start, color="#555555", linewidth=0.8, linestyle=":")
+    plots.draw_marks(rows, marks, start)
     for mark in marks:
         rows[0].annotate(
             mark.name, (mark.at - start, 1.0), xycoords=("data", "axes fraction"), fontsize=8,
@@ -130,12 +106,10 @@ def plot(
     rows[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     rows[-1].set_xlabel("seconds since the first request; pale: not ready")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    return plots.Svg(text.getvalue())
+    return plots.to_svg(figure)
 
 
-def _draw(axes: Axes, seen: Sequence[Replicas], versions: Sequence[str], start: float) -> None:
+def _draw(axes: "Axes", seen: Sequence[Replicas], versions: Sequence[str], start: float) -> None:
     times = [one.at - start for one in seen]
     below = [0] * len(seen)
     for place, version in enumerate(versions):
