@@ -1,9 +1,10 @@
-"""Front Door's custom domains, security policies and private links: what Azure refuses. Pure.
+"""Front Door's custom domains, security policies and private links: what Azure refuses and adds.
 
-A domain waits for its owner to prove it by DNS; nobody can here, so it stays ``Pending`` and its
-certificate is not issued.
+A domain waits for its owner to prove it by DNS until its token's end, by the clock; nobody can
+here, so it stays ``Pending`` and its certificate is not issued.
 """
 
+import datetime as dt
 import hashlib
 import re
 from typing import Any
@@ -16,6 +17,7 @@ Json = dict[str, Any]
 
 _PREMIUM = "Premium_AzureFrontDoor"
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+_TOKEN_LIFE = dt.timedelta(days=7)
 _DOMAIN_NAME = r"[a-zA-Z0-9][-a-zA-Z0-9]{0,258}[a-zA-Z0-9]"
 
 
@@ -30,13 +32,17 @@ def complete_domain(draft: Draft) -> Json:
         )
     if before and before["hostName"] != host:
         raise errors.bad_request("The host name of a custom domain cannot be changed.")
-    token = hashlib.sha256(draft.resource.key.encode()).hexdigest()[:32]
+    expiry = dt.datetime.now(dt.UTC) + _TOKEN_LIFE
+    token = {
+        "validationToken": hashlib.sha256(draft.resource.key.encode()).hexdigest()[:32],
+        "expirationDate": expiry.isoformat(),
+    }
     tls = {"certificateType": "ManagedCertificate", "minimumTlsVersion": "TLS12"}
     return {
         **draft.properties,
         "tlsSettings": {**tls, **(draft.properties.get("tlsSettings") or {})},
         "domainValidationState": "Pending",
-        "validationProperties": {"validationToken": token},
+        "validationProperties": before.get("validationProperties") or token,
         "deploymentStatus": "NotStarted",
         "profileName": draft.resource.parent.name,
     }
@@ -93,6 +99,7 @@ def complete_policy(draft: Draft, parts: services.Services) -> Json:
                     f"The domain {domain['id']} of security policy {draft.resource.name} was not "
                     "found.",
                 )
+            domain["isActive"] = True
     return {
         **draft.properties,
         "deploymentStatus": "NotStarted",

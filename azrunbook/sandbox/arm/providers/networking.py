@@ -313,10 +313,7 @@ def _complete_firewall(draft: Draft) -> Json:
             f"WebApplicationFirewallPolicy validation failed. Managed rule sets are not supported "
             f"with sku {sku}: expected Premium_AzureFrontDoor.",
         )
-    settings = {
-        "enabledState": "Enabled", "mode": "Prevention", "requestBodyCheck": "Enabled",
-        "customBlockResponseStatusCode": 403,
-    }  # fmt: skip
+    settings = {"enabledState": "Enabled", "mode": "Prevention", "requestBodyCheck": "Enabled"}
     return {
         "customRules": {"rules": []},
         "managedRules": {"managedRuleSets": []},
