@@ -85,6 +85,9 @@ _IMMUTABLE: Mapping[str, tuple[str, ...]] = {
     model.ENDPOINT: ("location",),
 }
 
+# Items that Azure adds to a list by itself: to a virtual endpoint's members the server that writes.
+_ADDED = {"members": 1}
+
 
 def plan_changes(
     desired: Iterable[model.DesiredResource], actual: Mapping[str, Body | None]
@@ -215,4 +218,4 @@ def _is_same_list(desired: list[Any], actual: list[Any], key: str) -> bool:
         if match is None:
             return False
         left.remove(match)
-    return not left
+    return len(left) <= _ADDED.get(key, 0)

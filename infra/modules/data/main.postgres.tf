@@ -33,8 +33,9 @@ resource "azurerm_postgresql_flexible_server" "primary" {
 
   lifecycle {
     # Azure chooses the zones, and a failover within the region swaps them. How a server was made is
-    # not read back, so that one that was imported would differ.
-    ignore_changes = [zone, high_availability[0].standby_availability_zone, create_mode]
+    # not read back, so that one that was imported would differ. A switchover gives this server a
+    # source and takes the replica's away; a difference there would replace both.
+    ignore_changes = [zone, high_availability[0].standby_availability_zone, create_mode, source_server_id]
   }
 }
 
@@ -65,7 +66,6 @@ resource "azurerm_postgresql_flexible_server" "replica" {
   public_network_access_enabled = false
 
   lifecycle {
-    # Nor is where a replica came from: imported, it would be replaced.
     ignore_changes = [zone, create_mode, source_server_id]
   }
 
@@ -80,4 +80,9 @@ resource "azurerm_postgresql_flexible_server_virtual_endpoint" "this" {
   source_server_id  = azurerm_postgresql_flexible_server.primary[0].id
   replica_server_id = azurerm_postgresql_flexible_server.replica[0].id
   type              = "ReadWrite"
+
+  lifecycle {
+    # A switchover swaps them, and replacing the endpoint would take the name that clients use.
+    ignore_changes = [source_server_id, replica_server_id]
+  }
 }

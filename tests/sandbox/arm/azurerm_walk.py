@@ -68,8 +68,11 @@ class Player:
 
     def prepare(self, given: dict[str, Any]) -> None:
         """Put what a walk starts from."""
-        step = {**given, "call": f"PUT {given['put']}", "expect": [200, 201, 202], "polled": True}
-        self.play(step)
+        path, api = given["put"], given.get("api", self.api)
+        put = {"call": f"PUT {path}", "api": api, "body": given["body"]}
+        self.play({**put, "expect": [200, 201, 202], "polled": True})
+        if "save" in given:
+            self.play({"call": f"GET {path}", "api": api, "save": given["save"]})
 
     def send(self, step: dict[str, Any]) -> requests.Response:
         method, path = self.fill(step["call"]).split()

@@ -276,7 +276,7 @@ def test_a_switchover_needs_a_virtual_endpoint_and_swaps_the_roles(azure):
     roles = [azure.get(one)["properties"]["replicationRole"] for one in (SERVER, f"{SERVER}2")]
     assert roles == ["GeoAsyncReplica", "Primary"]
     assert azure.get(f"{SERVER}2/databases/app")["name"] == "app"
-    assert azure.get(f"{SERVER}2/virtualendpoints/ve")["properties"]["members"] == ["psql", "psql2"]
+    assert azure.get(f"{SERVER}2/virtualendpoints/ve")["properties"]["members"] == ["psql2", "psql"]
 
 
 def test_one_operation_at_a_time_on_a_server(make_lab, make_arm):
@@ -335,7 +335,7 @@ def test_a_reader_reads_and_nothing_else(make_lab, make_arm):
     with pytest.raises(HttpResponseError) as caught:
         client.put("/resourceGroups/rg", {"location": "eastus"})
     assert (caught.value.status_code, caught.value.error.code) == (403, "AuthorizationFailed")
-    assert "Microsoft.Resources/resourceGroups/write" in caught.value.error.message
+    assert "Microsoft.Resources/subscriptions/resourceGroups/write" in caught.value.error.message
 
 
 @pytest.mark.parametrize(

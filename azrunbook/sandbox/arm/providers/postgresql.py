@@ -200,7 +200,7 @@ class PostgreSql:
         own = str(resource)
         for endpoint in self._parts.store.list_by_type(VIRTUAL_ENDPOINT, below=source):
             moved = resource.child("virtualendpoints", endpoint["name"])
-            properties = {**endpoint["properties"], "members": [source.name, resource.name]}
+            properties = {**endpoint["properties"], "members": [resource.name, source.name]}
             self._parts.store.delete(paths.parse(endpoint["id"]))
             self._parts.store.put(moved, VIRTUAL_ENDPOINT, {"properties": properties})
         for database in self._parts.store.list_by_type(DATABASE, below=source):
@@ -270,10 +270,14 @@ class PostgreSql:
     def _complete_endpoint(self, draft: Draft) -> Json:
         server = draft.resource.parent
         self._check_writable(server)
-        members = draft.properties.get("members") or []
+        readers = [
+            str(name)
+            for name in draft.properties.get("members") or []
+            if str(name).lower() != server.name.lower()
+        ]
         replicas = {one["name"].lower() for one in self._replicas(server)}
-        for name in members:
-            if str(name).lower() not in {*replicas, server.name.lower()}:
+        for name in readers:
+            if name.lower() not in replicas:
                 raise errors.bad_request(
                     f"Member '{name}' of virtual endpoint {draft.resource.name} is neither "
                     f"server {server.name} nor one of its replicas.",
@@ -282,7 +286,12 @@ class PostgreSql:
         host = draft.resource.name.lower()
         suffix = "postgres.database.azure.com"
         hosts = [f"{host}.{role}.{suffix}" for role in ("writer", "reader")]
-        return {"endpointType": "ReadWrite", **draft.properties, "virtualEndpoints": hosts}
+        return {
+            "endpointType": "ReadWrite",
+            **draft.properties,
+            "members": [server.name, *readers],
+            "virtualEndpoints": hosts,
+        }
 
     def _endpoint_work(self, draft: Draft) -> collection.Work | None:
         backend = self._parts.backends.databases

@@ -146,6 +146,7 @@ def render(document: Json, *, is_busy: bool) -> Json:
     )
     mode = properties["highAvailability"].get("mode", "Disabled")
     properties["highAvailability"] = {
+        **({"standbyAvailabilityZone": "2"} if mode == "ZoneRedundant" else {}),
         **properties["highAvailability"],
         "state": "NotEnabled" if mode == "Disabled" else "Healthy",
     }
