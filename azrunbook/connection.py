@@ -33,6 +33,7 @@ class Connection(documents.Model):
         ca_bundle: PEM file that verifies all of it; None: the system's roots.
         public_connect_to: ``address:port`` of the HTTPS listener of all public host names; empty:
             DNS knows them.
+        registry_connect_to: the same for the login servers of registries.
         chart_mirrors: Helm repository to the address it is served at instead.
     """
 
@@ -45,6 +46,7 @@ class Connection(documents.Model):
     ca_bundle: Path | None = None
     polling_interval_seconds: float = Field(default=_AZURE_POLLING_SECONDS, gt=0)
     public_connect_to: str = ""
+    registry_connect_to: str = ""
     chart_mirrors: Mapping[str, str] = Field(default_factory=dict)
 
 

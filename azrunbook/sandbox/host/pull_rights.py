@@ -35,16 +35,7 @@ def check(stored: store.Store, cluster_id: str, reference: images.Reference) -> 
         images.PullRefusedError: in containerd's words.
     """
     host = reference.registry
-    if not host.endswith(_SUFFIX):
-        return
-    registry = next(
-        (
-            one
-            for one in stored.list_by_type(_REGISTRY)
-            if one["properties"].get("loginServer") == host
-        ),
-        None,
-    )
+    registry = find_registry(stored, host)
     if registry is None:
         manifest = f"https://{host}/v2/{reference.repository}/manifests/{reference.version}"
         raise images.PullRefusedError(
@@ -62,6 +53,21 @@ def check(stored: store.Store, cluster_id: str, reference: images.Reference) -> 
             "failed to authorize: failed to fetch anonymous token: unexpected status from GET "
             f"request to https://{host}/oauth2/token?{query}: 401 Unauthorized",
         )
+
+
+def is_guarded(host: str) -> bool:
+    """Whether a registry's host is Azure's; other registries are no matter of roles."""
+    return host.endswith(_SUFFIX)
+
+
+def name_host(registry_id: str) -> str:
+    return f"{registry_id.rpartition('/')[2].lower()}{_SUFFIX}"
+
+
+def find_registry(stored: store.Store, host: str) -> dict[str, Any] | None:
+    """The registry of a login server."""
+    found = stored.list_by_type(_REGISTRY)
+    return next((one for one in found if one["properties"].get("loginServer") == host), None)
 
 
 def _find_kubelet(stored: store.Store, cluster_id: str) -> str:

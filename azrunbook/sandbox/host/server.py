@@ -27,9 +27,9 @@ from azrunbook.sandbox.host import (
     data,
     link_services,
     names,
-    pull_rights,
+    registries,
 )
-from azrunbook.sandbox.node import config as node_config, image, images
+from azrunbook.sandbox.node import config as node_config, images
 
 _LOG = logging.getLogger(__name__)
 _PUBLIC_DNS_SUFFIX = ".cloudapp.azure.com"
@@ -81,6 +81,7 @@ class Host:
             changed=self._names.write,
         )
         self._links = link_services.LinkServices()
+        self._registries = self._make_registries()
         self._clusters = clusters.Clusters(
             authority=self._authority,
             images=self._images,
@@ -89,7 +90,7 @@ class Host:
             find_names=self._names.find_path,
             links=self._links,
             unrunnable=settings.images,
-            check_pull=self._check_pull,
+            check_pull=self._registries.check_pull,
         )
         self._arm = self._make_arm()
         self._edge = self._make_edge()
@@ -122,11 +123,22 @@ class Host:
         )
         parts = backends.Backends(
             clusters=self._clusters,
-            images=self._images,
+            images=self._registries,
             databases=self._data.databases,
             caches=self._data.caches,
         )
         return arm_server.ArmServer(self._arm_settings, self._authority, parts)
+
+    def _make_registries(self) -> registries.Registries:
+        address = self._block.server
+        return registries.Registries(
+            address=address,
+            ssl_context=self._authority.server_context("*.azurecr.io", address, "localhost"),
+            folder=self._settings.folder / "registries",
+            store=self._images,
+            find_resources=lambda: self._arm.store,
+            is_token_valid=self._is_token_valid,
+        )
 
     def _make_edge(self) -> edge_server.EdgeServer:
         context = self._authority.server_context(
@@ -148,6 +160,7 @@ class Host:
         await self._arm.start()
         await self._edge.start()
         await self._charts.start()
+        await self._registries.start()
         self._arm.store.subscribe(self._configure_edge)
         self._names.follow(self._arm.store)
         self._links.follow(self._arm.store)
@@ -165,6 +178,7 @@ class Host:
         for part in (
             self._edge.stop,
             self._charts.stop,
+            self._registries.stop,
             self._clusters.close,
             self._arm.stop,
             self._data.close,
@@ -191,9 +205,6 @@ class Host:
             return None
         label, _, location = host.removesuffix(_PUBLIC_DNS_SUFFIX).partition(".")
         return self._clusters.resolve(label, location, port)
-
-    def _check_pull(self, cluster_id: str, reference: image.Reference) -> None:
-        pull_rights.check(self._arm.store, cluster_id, reference)
 
     def _is_token_valid(self, token: str) -> bool:
         return self._arm.is_token_valid(token)
@@ -226,6 +237,7 @@ class Host:
             "ca_bundle": str(folder / "ca.pem"),
             "polling_interval_seconds": 0.2,
             "public_connect_to": f"{self._block.server}:{self._edge.https_port}",
+            "registry_connect_to": self._registries.place,
             "chart_mirrors": {_TRAEFIK_REPOSITORY: self._charts.url},
         }
         partial = folder / f"{stem}.partial"
@@ -247,6 +259,7 @@ class Host:
                 "resource_manager": self._arm.url,
                 "front_door": f"https://{self._block.server}:{self._edge.https_port}",
                 "charts": self._charts.url,
+                "registries": f"https://{self._registries.place}",
             },
             "clusters": self._clusters.status(),
             "edge": self._edge.status(),

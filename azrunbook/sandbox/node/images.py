@@ -1,4 +1,4 @@
-"""The images that nodes can run: built ones in a content-addressed store, and Traefik.
+"""The images that nodes can run: built and pushed ones by their digest, and Traefik.
 
 The store is shared by all nodes of a sandbox, as a registry is; ``root/names.json`` says which
 digest a name has. Writing a name replaces the file, so a reader never sees half of it.
@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from azrunbook.sandbox.node import (
     contexts,
     dockerfile as dockerfiles,
     image as images,
+    pushed,
     python,
     requirements,
     traefik,
@@ -43,7 +44,7 @@ class ImageStore:
         """Return what to run for an image reference.
 
         Raises:
-            ImagePullError: not a reference, or nothing here can run it.
+            ImagePullError: not a reference, or nothing here can run it; a pushed one says why.
         """
         wanted = images.parse_reference(reference)
         digest = wanted.digest or self._read_names().get(str(wanted), "")
@@ -97,6 +98,32 @@ class ImageStore:
             log(f"naming to {name} done")
         return digest
 
+    async def take(
+        self, names: Sequence[str], digest: str, manifest: Mapping[str, Any], locate: pushed.Locate
+    ) -> None:
+        """Take over an image that was pushed, under its digest and names.
+
+        What cannot run here is kept with the reason, for the node that pulls it.
+        """
+        async with self._lock:
+            if not self._folder(digest).exists():
+                self._root.mkdir(parents=True, exist_ok=True)
+                await asyncio.to_thread(self._unpack, digest, manifest, locate)
+            self._write_names({str(images.parse_reference(name)): digest for name in names})
+
+    def _unpack(self, digest: str, manifest: Mapping[str, Any], locate: pushed.Locate) -> None:
+        with tempfile.TemporaryDirectory(prefix=".push-", dir=self._root) as scratch:
+            try:
+                state = pushed.unpack(manifest, locate, Path(scratch) / "root")
+            except pushed.NotRunnableError as error:
+                fresh = Path(scratch) / "image"
+                fresh.mkdir()
+                (fresh / "image.json").write_text(json.dumps({"why_not": str(error)}))
+                self._folder(digest).parent.mkdir(parents=True, exist_ok=True)
+                fresh.rename(self._folder(digest))
+            else:
+                self._keep(state, digest)
+
     async def _build(
         self,
         scratch: Path,
@@ -143,6 +170,8 @@ class ImageStore:
     def _load(self, reference: str, digest: str) -> Image:
         folder = self._folder(digest)
         content: dict[str, Any] = json.loads((folder / "image.json").read_text())
+        if why_not := content.get("why_not"):
+            raise ImagePullError(f'failed to pull and unpack image "{reference}": {why_not}')
         root = folder / "root"
         sites = tuple(root / site for site in content.pop("sites"))
         for key in ("entrypoint", "command"):

@@ -69,6 +69,7 @@ class Subscription:
     home: Path
     arm: arm.ArmClient
     id: str
+    token: str
 
     def cluster_id(self, location):
         return (
@@ -152,7 +153,8 @@ def subscribe():
             polling_interval_seconds=0.1,
         )
         clients.append(client)
-        return Subscription(home, client, found.subscription_id)
+        token = credential.get_token(f"{found.resource_manager}/.default").token
+        return Subscription(home, client, found.subscription_id, token)
 
     yield connect
     for client in clients:
