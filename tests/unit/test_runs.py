@@ -2,7 +2,6 @@
 
 import os
 import threading
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,25 +9,6 @@ from azrunbook import checks, errors, journal, plan as plans
 from azrunbook.procedures import actions, folders, records, runs, undoing
 
 PROCEDURE = "05_test"
-
-
-@pytest.fixture
-def world(monkeypatch, tmp_path):
-    """A project folder, and what the test's actions do to it: names of things that are there."""
-    for folder in ("infra", "notebooks"):
-        (tmp_path / folder).mkdir()
-    monkeypatch.chdir(tmp_path)
-    return SimpleNamespace(things=[], folder=tmp_path, broken=set(), barrier=None)
-
-
-@pytest.fixture
-def clients(world):
-    return SimpleNamespace(
-        world=world,
-        estate=SimpleNamespace(environment="dv"),
-        connection=SimpleNamespace(name="here"),
-        summary=lambda: "the world",
-    )
 
 
 @actions.action("test.add")
@@ -364,41 +344,3 @@ def test_the_runner_and_the_notebook_must_mean_the_same(clients, monkeypatch, tm
     with pytest.raises(errors.JournalError, match="began '01_x' with apply=True"):
         runs.begin("01_x", clients, apply=False)
     os.close(lock)
-
-
-def test_a_second_run_is_told_who_changes_the_target(clients, world):
-    """Which run, which process, where, since when; it leaves no folder, and a dry run may go on."""
-    first = runs.begin(PROCEDURE, clients, apply=True)
-    with pytest.raises(errors.PreflightError) as refused:
-        runs.begin("06_other", clients, apply=True)
-    said = str(refused.value)
-    assert f"{PROCEDURE}/{first.folder.name} (process {os.getpid()} on " in said
-    assert "Nothing was changed" in said
-    assert not (world.folder / "reports" / "06_other").exists()
-    runs.begin("06_other", clients, apply=False)
-    first.finish()
-    third = runs.begin("06_other", clients, apply=True)
-    assert records.get_start(journal.read(third.folder))["took_over"] is None
-
-
-def test_another_environment_and_another_home_are_other_targets(clients, monkeypatch):
-    """Only what can meet is kept apart."""
-    runs.begin(PROCEDURE, clients, apply=True)
-    other = SimpleNamespace(**{**vars(clients), "estate": SimpleNamespace(environment="prod")})
-    runs.begin(PROCEDURE, other, apply=True)
-    monkeypatch.setenv("AZRUNBOOK_HOME", "elsewhere")
-    runs.begin(PROCEDURE, clients, apply=True)
-
-
-def test_the_lease_of_a_killed_run_is_taken_over_and_named(clients):
-    """Its lock went with its process; the next run records whose lease it was."""
-    killed = runs.begin(PROCEDURE, clients, apply=True)
-    os.close(killed._lock)
-    following = runs.begin("06_other", clients, apply=True)
-    said = records.get_start(journal.read(following.folder))["took_over"]
-    assert said.startswith(f"{PROCEDURE}/{killed.folder.name} (process {os.getpid()} on ")
-    with (
-        pytest.raises(errors.PreflightError, match="06_other"),
-        folders.lease_of(killed.folder.parent.parent, "dv", "here", own=killed.folder),
-    ):  # as undoing the killed one does
-        pytest.fail("the lease is held by another run")
