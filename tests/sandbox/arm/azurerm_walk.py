@@ -17,6 +17,7 @@ for a reader, and here a client that holds the sandbox to them. Its keys::
             query: {…}              beside the api-version
             expect: [200, 201]      statuses that the provider's SDK takes
             polled: true            the SDK waits for its end before the next step
+            again: true             the provider asks again until it is so
             read: {a.b.0: value}    what the provider reads of the answer; see `ANY`, `NOTHING`
             save: {name: a.b}       for {name} in later steps
 
@@ -52,6 +53,17 @@ class Player:
     last: Any = None
 
     def play(self, step: dict[str, Any]) -> None:
+        """Make one call, or as many as the provider makes."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while True:
+            try:
+                return self.call(step)
+            except AssertionError:
+                if not step.get("again") or time.monotonic() > deadline:
+                    raise
+            self.pause.wait(0.01)
+
+    def call(self, step: dict[str, Any]) -> None:
         """Make one call, wait if the provider waits, and check what it reads."""
         answer = self.send(step)
         wanted = step.get("expect", 200)
