@@ -34,6 +34,7 @@ class Connection(documents.Model):
         public_connect_to: ``address:port`` of the HTTPS listener of all public host names; empty:
             DNS knows them.
         registry_connect_to: the same for the login servers of registries.
+        blob_endpoint: where a storage account's blobs are; ``{account}`` stands for its name.
         chart_mirrors: Helm repository to the address it is served at instead.
     """
 
@@ -47,6 +48,7 @@ class Connection(documents.Model):
     polling_interval_seconds: float = Field(default=_AZURE_POLLING_SECONDS, gt=0)
     public_connect_to: str = ""
     registry_connect_to: str = ""
+    blob_endpoint: str = "https://{account}.blob.core.windows.net"
     chart_mirrors: Mapping[str, str] = Field(default_factory=dict)
 
 

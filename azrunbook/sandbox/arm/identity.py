@@ -70,9 +70,12 @@ class Identity:
             },
         )
 
-    def is_valid(self, token: str) -> bool:
-        """Whether a token was issued here and has not expired."""
-        return token in self._issued and time.monotonic() < self._issued[token].expires
+    def is_valid(self, token: str, audience: str = "") -> bool:
+        """Whether a token was issued here, for an audience if given, and has not expired."""
+        issued = self._issued.get(token)
+        if issued is None or time.monotonic() >= issued.expires:
+            return False
+        return not audience or str(issued.claims["aud"]).rstrip("/") == audience
 
     def check(self, authorization: str | None, origin: str) -> Issued:
         """Check the Authorization header of a call; returns whose token it is.

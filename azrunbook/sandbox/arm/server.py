@@ -105,9 +105,9 @@ class ArmServer:
         await self.operations.stop()
         await self._providers.stop()
 
-    def is_token_valid(self, token: str) -> bool:
-        """Whether an access token was issued here and has not expired."""
-        return self._identity.is_valid(token)
+    def is_token_valid(self, token: str, audience: str = "") -> bool:
+        """Whether an access token was issued here, for an audience if given, and is not expired."""
+        return self._identity.is_valid(token, audience)
 
     async def _openid(self, request: web.Request) -> web.Response:
         answer = self._identity.openid_configuration(request.match_info["tenant"], _origin(request))

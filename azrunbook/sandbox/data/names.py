@@ -9,7 +9,12 @@ address of the service behind the endpoint, and a service that cannot be reached
 
 from collections.abc import Collection, Mapping
 
-_DOMAINS = ("postgres.database.azure.com", "redis.azure.net", "redis.cache.windows.net")
+_DOMAINS = (
+    "postgres.database.azure.com",
+    "redis.azure.net",
+    "redis.cache.windows.net",
+    "blob.core.windows.net",
+)
 
 
 def build_table(

@@ -48,6 +48,11 @@ class Block:
     def caches(self) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(f"{self.address(5, 0)}/24")
 
+    @property
+    def blobs(self) -> ipaddress.IPv4Network:
+        """One address for each storage account; the first is for those inside the networks."""
+        return ipaddress.IPv4Network(f"{self.address(6, 0)}/24")
+
     def node(self, index: int) -> str:
         """The address of node ``index`` (0-based)."""
         return self.address(_FIRST_NODE + index, 1)

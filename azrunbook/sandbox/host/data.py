@@ -20,7 +20,7 @@ from azrunbook.sandbox.data import (
     valkey,
     valkey_model,
 )
-from azrunbook.sandbox.host import addresses
+from azrunbook.sandbox.host import addresses, blobs
 
 Changed = Callable[[], None]
 
@@ -36,6 +36,7 @@ class DataServices:
         authority: tls.Authority,
         supervisor: processes.Supervisor,
         check_token: Callable[[str], bool],
+        check_storage_token: Callable[[str], bool],
         changed: Changed,
     ) -> None:
         self._servers = postgres.FlexibleServers(
@@ -51,16 +52,19 @@ class DataServices:
             authority=authority,
             supervisor=supervisor,
         )
+        self.blobs = blobs.BlobAccounts(block, authority, check_token=check_storage_token)
         self._changed = changed
         self.databases = Databases(self._servers, changed)
         self.caches = Caches(self._caches, changed)
 
     def list_names(self) -> dict[str, str]:
         """Return the loopback address of each public host name."""
-        return {**self._servers.list_names(), **self._caches.list_names()}
+        services = (self._servers, self._caches, self.blobs)
+        return {host: address for one in services for host, address in one.list_names().items()}
 
     async def lose_region(self, location: str) -> None:
-        """End every database and cache of a region at once."""
+        """End every database and cache of a region at once; its accounts do not answer."""
+        self.blobs.lose_region(location)
         await asyncio.gather(
             self._servers.lose_region(location), self._caches.lose_region(location)
         )
@@ -68,6 +72,7 @@ class DataServices:
 
     async def restore_region(self, location: str) -> None:
         """Bring them back, each in the role that it has by now."""
+        self.blobs.restore_region(location)
         await asyncio.gather(
             self._servers.restore_region(location), self._caches.restore_region(location)
         )
@@ -88,7 +93,7 @@ class DataServices:
 
     async def close(self) -> None:
         """End everything."""
-        await asyncio.gather(self._servers.close(), self._caches.close())
+        await asyncio.gather(self._servers.close(), self._caches.close(), self.blobs.close())
 
 
 class Databases:

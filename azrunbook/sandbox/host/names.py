@@ -22,9 +22,10 @@ _PUBLIC = (
     "Microsoft.DBforPostgreSQL/flexibleServers",
     "Microsoft.Cache/redisEnterprise",
     "Microsoft.Cache/redis",
+    "Microsoft.Storage/storageAccounts",
 )
 _CHANGING = ("microsoft.network/private", "microsoft.dbforpostgresql/", "microsoft.cache/",
-             _CLUSTER.lower())  # fmt: skip
+             "microsoft.storage/", _CLUSTER.lower())  # fmt: skip
 
 
 class NameTables:
@@ -99,6 +100,8 @@ class NameTables:
                 properties = service["properties"]
                 access = properties.get("network", properties).get("publicNetworkAccess")
                 host = properties.get("fullyQualifiedDomainName") or properties.get("hostName")
+                if endpoints := properties.get("primaryEndpoints"):
+                    host = str(endpoints["blob"]).removeprefix("https://").rstrip("/")
                 if access == "Enabled" and host:
                     yield str(host)
 

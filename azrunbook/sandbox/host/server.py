@@ -19,6 +19,7 @@ import psutil
 
 from azrunbook.sandbox import charts, faults, processes, tls
 from azrunbook.sandbox.arm import backends, server as arm_server, settings as arm_settings
+from azrunbook.sandbox.data import blob_service
 from azrunbook.sandbox.edge import config as edge_config, server as edge_server
 from azrunbook.sandbox.host import (
     addresses,
@@ -40,6 +41,7 @@ _EDGE_TYPES = tuple(
         "", "/afdEndpoints", "/afdEndpoints/routes", "/originGroups", "/originGroups/origins",
     )
 )  # fmt: skip
+_STORAGE, _STORAGE_AUDIENCE = "/microsoft.storage/", "https://storage.azure.com"
 _DATA_PROGRAMS = {"postgres", "valkey-server"}
 _CONNECTION, _COLLEAGUE = "connection", "colleague"
 _TRAEFIK_REPOSITORY = "https://traefik.github.io/charts"
@@ -78,6 +80,7 @@ class Host:
             authority=self._authority,
             supervisor=self._supervisor,
             check_token=self._is_token_valid,
+            check_storage_token=self._is_storage_token_valid,
             changed=self._names.write,
         )
         self._links = link_services.LinkServices()
@@ -159,6 +162,7 @@ class Host:
         await self._supervisor.start()
         await self._arm.start()
         await self._edge.start()
+        await self._data.blobs.start(self._arm.store)
         await self._charts.start()
         await self._registries.start()
         self._arm.store.subscribe(self._configure_edge)
@@ -199,8 +203,12 @@ class Host:
     def _resolve(self, host: str, port: int) -> tuple[str, int] | None:
         """What the edge reaches: by a public host name, or by the id behind a private link."""
         if host.startswith("/"):
+            if _STORAGE in host:
+                return self._data.blobs.find_listener(host)
             front = self._links.find_front(host)
             return self._clusters.find_balancer(*front, port) if front else None
+        if host.endswith(blob_service.SUFFIX):
+            return self._data.blobs.find_listener(host)
         if not host.endswith(_PUBLIC_DNS_SUFFIX):
             return None
         label, _, location = host.removesuffix(_PUBLIC_DNS_SUFFIX).partition(".")
@@ -208,6 +216,9 @@ class Host:
 
     def _is_token_valid(self, token: str) -> bool:
         return self._arm.is_token_valid(token)
+
+    def _is_storage_token_valid(self, token: str) -> bool:
+        return self._arm.is_token_valid(token, _STORAGE_AUDIENCE)
 
     def _list_service_names(self) -> dict[str, str]:
         return self._data.list_names()
@@ -238,6 +249,7 @@ class Host:
             "polling_interval_seconds": 0.2,
             "public_connect_to": f"{self._block.server}:{self._edge.https_port}",
             "registry_connect_to": self._registries.place,
+            "blob_endpoint": self._data.blobs.endpoint,
             "chart_mirrors": {_TRAEFIK_REPOSITORY: self._charts.url},
         }
         partial = folder / f"{stem}.partial"

@@ -1,4 +1,4 @@
-"""Microsoft.Storage: accounts and blob containers; documents only, there is no blob behind them.
+"""Microsoft.Storage: accounts and blob containers. The blobs in them are served elsewhere.
 
 Creating an account answers 202 without a body and a Location; everything else is done at once.
 """
@@ -104,8 +104,8 @@ class Storage:
             # Azure lists them still; nothing here would accept them.
             return Answer(200, {"keys": []})
         raise errors.bad_request(
-            "Keys of storage accounts are not emulated: there is no blob service behind them. Add "
-            "them in azrunbook/sandbox/arm/providers/storage.py.",
+            "Keys of storage accounts are not emulated: their blob service takes none. Add them in "
+            "azrunbook/sandbox/arm/providers/storage.py.",
             code="NotEmulated",
         )
 
