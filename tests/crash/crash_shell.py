@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,38 @@ class Done:
         return json.loads(self.output)
 
 
+class Watch:
+    """Every command line of the machine, and the environment of each tool, while a block runs.
+
+    What is secret is known only afterwards, so everything is kept.
+    """
+
+    def __init__(self):
+        self.command_lines, self.environments = set(), {}
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="watch processes")
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception):
+        self._left.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._left.wait(0.05):
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    self.command_lines.add(line := (process / "cmdline").read_bytes())
+                    tool = Path(line.partition(b"\0")[0].decode(errors="replace")).name
+                    if tool in _TOOLS:
+                        environment = (process / "environ").read_bytes()
+                        self.environments.setdefault(tool, set()).add(environment)
+                except OSError:
+                    continue  # it has ended
+
+
 @dataclass
 class Shell:
     """Runs azrunbook with ``AZRUNBOOK_HOME`` and ``--reports`` below one folder."""
@@ -46,6 +79,7 @@ class Shell:
     root: Path
     variables: dict = field(default_factory=dict)
     started: list = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def home(self):
@@ -175,6 +209,7 @@ class Shell:
             return ""
 
 
+_TOOLS = {"helm", "kubectl", "terraform", "tofu"}
 _REPORTING = {"run", "undo", "verify", "demo"}
 
 
