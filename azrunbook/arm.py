@@ -20,7 +20,7 @@ from azure.mgmt.core import ARMPipelineClient, policies as arm_policies
 from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
-from azrunbook import errors, operations
+from azrunbook import certificates, errors, operations
 
 Json = dict[str, Any]
 _ERRORS: Mapping[int, type[exceptions.HttpResponseError]] = {
@@ -68,7 +68,7 @@ class ArmClient:
                 policies.ContentDecodePolicy(),
                 arm_policies.ARMAutoResourceProviderRegistrationPolicy(),
                 policies.RedirectPolicy(),
-                policies.RetryPolicy(),
+                _RetryPolicy(),
                 arm_policies.ARMChallengeAuthenticationPolicy(credential, f"{base_url}/.default"),
                 policies.SensitiveHeaderCleanupPolicy(),
                 arm_policies.ARMHttpLoggingPolicy(),
@@ -240,6 +240,15 @@ class ArmClient:
     def _read(answer: Any) -> Json | None:
         response = answer.http_response
         return response.json() if response.content else None
+
+
+class _RetryPolicy(policies.RetryPolicy[Any, Any]):
+    """As azure-core's, but a certificate that was refused is not asked for again."""
+
+    def increment(self, settings: Json, response: Any = None, error: Any = None) -> bool:
+        if error is not None and certificates.find_refusal(error):
+            return False
+        return super().increment(settings, response=response, error=error)
 
 
 def _make_transport(ca_bundle: Path | None) -> RequestsTransport:

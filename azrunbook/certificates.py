@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # loaded when it is needed, with the first refusal
     from cryptography import x509
 
 _SECONDS = 5.0
+_HTTPS = 443
 
 
 def explain(error: BaseException, *, name: str = "", url: str = "") -> str:
@@ -24,19 +25,24 @@ def explain(error: BaseException, *, name: str = "", url: str = "") -> str:
     Args:
         error: of requests, urllib3, httpx, an Azure SDK or the ssl module.
         name: what the certificate has to be for, if not the host that was connected to.
-        url: where the client connected to, for errors that do not tell.
+        url: where the client connected to; empty: the error tells.
     """
-    chain = list(_walk(error, set()))
-    refused = next((one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None)
+    refused = find_refusal(error)
     if refused is None:
         return ""
-    host, port = _find_address(chain, url)
+    host, port = _find_address(list(_walk(error, set())), url)
     wanted = name or host
     return (
         f"{host}:{port} does not prove to be {wanted}: {refused.verify_message}. It presented "
         f"{_describe(host, port, wanted)}; expected one for {wanted} that is valid now "
         f"({dt.datetime.now(tz=dt.UTC):%Y-%m-%d %H:%M} UTC) and signed by a trusted authority"
     )
+
+
+def find_refusal(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """The refusal of a certificate that an error was raised from, if it was."""
+    chain = _walk(error, set())
+    return next((one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None)
 
 
 def is_about_tls(error: BaseException) -> bool:
@@ -56,13 +62,14 @@ def _walk(error: object, seen: set[int]) -> Iterator[BaseException]:
 
 
 def _find_address(chain: list[BaseException], url: str) -> tuple[str, int]:
-    """Where the client connected to: urllib3 tells it, others are told by the caller."""
-    for error in chain:
-        pool = getattr(error, "pool", None)
-        if pool is not None:
+    """Where the client connected to, as the caller, urllib3's pool or requests' request says."""
+    for error in () if url else chain:
+        if pool := getattr(error, "pool", None):
             return str(pool.host), int(pool.port)
+        if request := getattr(error, "request", None):
+            url = str(request.url)
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or 443
+    return parts.hostname or "", parts.port or _HTTPS
 
 
 def _describe(host: str, port: int, name: str) -> str:

@@ -8,7 +8,7 @@ the same ``OperationNotAllowed`` means "busy" and "quota", so the message decide
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from azrunbook import errors, wait
+from azrunbook import certificates, errors, wait
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -28,7 +28,9 @@ _BUSY_WORDS = ("in progress", "in-progress")
 # Throttled or not there for a moment. Not 500: azure-core has repeated that one already, and an
 # error that stays is an answer.
 _BUSY_STATUS = frozenset({429, 502, 503, 504})
-_CONFLICT = 409
+_UNAUTHORIZED, _CONFLICT = 401, 409
+# Also LinkedAuthorizationFailed; a policy that forbids something has another code.
+_NO_ROLE = "AuthorizationFailed"
 _LOOK_SECONDS = 0.2
 
 
@@ -132,17 +134,25 @@ class Explained:
         if isinstance(error, exceptions.ResourceNotFoundError):
             raise errors.NotFoundError(f"{self._what}: {describe(error)}") from error
         # Before the credential is judged: azure-identity calls this a refusal of it, too.
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        if explained := certificates.explain(error):
             raise errors.ConnectError(
-                f"{self._what}: whoever answers does not prove to be Azure ({error}). Expected a "
-                "certificate for the host of the connection's resource_manager and authority, "
-                "signed by an authority of its ca_bundle (none: the system's). Check these, and "
-                "for a proxy in between; the request was not sent."
+                f"{self._what}: {explained}: one of the connection's ca_bundle (none: the "
+                "system's). Check its resource_manager, authority and ca_bundle, and look for a "
+                "proxy in between; the request was not sent."
             ) from error
-        if isinstance(error, exceptions.ClientAuthenticationError):
+        # A poller tells the status only.
+        is_refused = getattr(error, "status_code", None) == _UNAUTHORIZED
+        if is_refused or isinstance(error, exceptions.ClientAuthenticationError):
             raise errors.ConnectError(
-                f"{self._what}: Azure refuses the credential ({error.message}). Sign in again "
-                "(az login) or check the connection's credential."
+                f"{self._what}: Azure refuses the credential ({describe(error)}). Expected one "
+                "that is valid for this tenant and not revoked. Sign in again (az login) or check "
+                "the connection's credential, and run it again: what is done is not done twice."
+            ) from error
+        if _read(error)[0].endswith(_NO_ROLE):
+            raise errors.StepError(
+                f"{self._what}: {describe(error)} Expected a role that holds this action, as Owner "
+                "does. Have it given (az role assignment create) and run it again: what is done "
+                "is not done twice."
             ) from error
         if not isinstance(error, exceptions.HttpResponseError):
             raise errors.ConnectError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from azrunbook import availability, errors
+from azrunbook import availability, certificates, errors
 
 if TYPE_CHECKING:
     import httpx
@@ -53,6 +53,7 @@ class Prober:
         self._timeout_seconds = timeout_seconds
         self._samples: list[availability.Sample] = []
         self._marks: list[availability.Mark] = []
+        self._described: dict[str, str] = {}
         self._arrived = threading.Condition()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"prober {url}", daemon=True)
@@ -152,7 +153,7 @@ class Prober:
                 )
             status, headers = answer.status_code, answer.headers
         except (httpx.HTTPError, TimeoutError) as failure:
-            error = f"{type(failure).__name__} {failure}".strip()[:_WORTH_TELLING]
+            error = await self._describe(failure)
         sample = availability.Sample(
             at=at,
             latency_seconds=time.monotonic() - sent,
@@ -165,6 +166,18 @@ class Prober:
         with self._arrived:
             self._samples.append(sample)
             self._arrived.notify_all()
+
+    async def _describe(self, failure: Exception) -> str:
+        """Say why there was no answer; a certificate is looked at once, not with every request."""
+        text = f"{type(failure).__name__} {failure}".strip()[:_WORTH_TELLING]
+        if text not in self._described:
+            name = self._host.partition(":")[0]
+            self._described[text] = text
+            self._described[text] = (
+                await asyncio.to_thread(certificates.explain, failure, name=name, url=self._target)
+                or text
+            )
+        return self._described[text]
 
 
 def _retarget(url: str, connect_to: str) -> str:

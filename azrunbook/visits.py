@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from azrunbook import errors
+from azrunbook import certificates, errors
 
 _PATH = "/api/visits"
 
@@ -91,6 +91,7 @@ class Visits:
 
         Raises:
             StepError: the application has no visits: it was released without a database.
+            ConnectError: whoever answers does not prove to be the endpoint.
         """
         try:
             answer = self._ask("POST", _PATH)
@@ -123,7 +124,16 @@ class Visits:
 
     def _ask(self, method: str, path: str) -> httpx.Response:
         sni = {"sni_hostname": self._name.partition(":")[0]}
-        answer = self._client.request(method, path, extensions=sni)
+        try:
+            answer = self._client.request(method, path, extensions=sni)
+        except httpx.ConnectError as error:
+            name, url = sni["sni_hostname"], str(self._client.base_url)
+            if explained := certificates.explain(error, name=name, url=url):
+                raise errors.ConnectError(
+                    f"visits: {explained}. Check the endpoint's certificate and the connection's "
+                    "ca_bundle."
+                ) from error
+            raise
         if method == "POST" and _is_unknown(answer):
             raise errors.StepError(
                 f"{self._name} has no {_PATH}: the application was released without a database. "

@@ -9,6 +9,8 @@
 ``arm_clear``    takes back every ``arm`` fault
 ``arm_advance``  lets operations finish that wait for a person (``--timing manual``)
 ``log_delay``    the activity log tells what happens from now on ``seconds`` later, as Azure's does
+``arm_revoke``   refuses the first service principal's secret and every token it was given;
+                 with ``revoked`` false the secret is taken again
 ``node_loss``    the node ``name`` falls silent: no lease, no pods, no goodbye
 ``data_loss``    every database and cache of the region ``location`` ends at once
 ``data_restore`` those of the region ``location`` come back, each in the role it has by now
@@ -66,6 +68,10 @@ async def inject(fault: Fault, *, arm: arm_server.ArmServer, nodes: Nodes, data:
     async def advance() -> Fault:
         return {"advanced": arm.operations.advance()}
 
+    async def revoke() -> Fault:
+        arm.identity.revoke(is_revoked=bool(parameters.get("revoked", True)))
+        return {}
+
     async def delay_log() -> Fault:
         arm.activity.delay_seconds = float(parameters["seconds"])
         return {}
@@ -78,6 +84,7 @@ async def inject(fault: Fault, *, arm: arm_server.ArmServer, nodes: Nodes, data:
         "arm": add_rule,
         "arm_clear": clear_rules,
         "arm_advance": advance,
+        "arm_revoke": revoke,
         "log_delay": delay_log,
         "node_loss": lose_node,
         **_list_data_faults(data, parameters),

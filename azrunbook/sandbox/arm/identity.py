@@ -35,6 +35,7 @@ class Identity:
         self._config = config
         self._principals = {one.client_id.lower(): one for one in config.principals}
         self._issued: dict[str, Issued] = {}
+        self._revoked: frozenset[str] = frozenset()
 
     def openid_configuration(self, tenant: str, origin: str) -> routing.Answer:
         """Answer ``GET /{tenant}/v2.0/.well-known/openid-configuration``."""
@@ -69,6 +70,14 @@ class Identity:
                 "access_token": self._issue(form, lifetime),
             },
         )
+
+    def revoke(self, *, is_revoked: bool = True) -> None:
+        """Refuse the first principal's secret and all its tokens; or take the secret again."""
+        first = self._config.client_id.lower()
+        self._revoked = frozenset({first} if is_revoked else ())
+        for token, one in self._issued.items():
+            if one.principal.client_id.lower() in self._revoked:
+                self._issued[token] = dataclasses.replace(one, expires=0.0)
 
     def is_valid(self, token: str, audience: str = "") -> bool:
         """Whether a token was issued here, for an audience if given, and has not expired."""
@@ -138,7 +147,8 @@ class Identity:
         if principal is None:
             text = f"Application with identifier '{form['client_id']}' was not found."
             return _refuse(400, "unauthorized_client", 700016, text)
-        if not hmac.compare_digest(
+        is_revoked = principal.client_id.lower() in self._revoked
+        if is_revoked or not hmac.compare_digest(
             form.get("client_secret", "").encode(), principal.client_secret.encode()
         ):
             text = (

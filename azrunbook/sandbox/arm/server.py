@@ -43,6 +43,7 @@ class ArmServer:
         store: the resources; subscribe to it to follow changes.
         faults: rules for failing on purpose.
         operations: long-running operations; ``advance`` those of ``manual`` timing here.
+        identity: who may sign in; ``revoke`` a credential here.
         activity: who wrote what, as the activity log tells it.
     """
 
@@ -57,7 +58,7 @@ class ArmServer:
         self.store = store.Store()
         self.faults = faults.Faults()
         self.operations = operations.Operations(config.timing, self.faults)
-        self._identity = identity.Identity(config)
+        self.identity = identity.Identity(config)
         self._throttling = throttling.Throttling(config.throttling_scale, time.monotonic)
         shared = services.Services(config, self.store, self.operations, parts)
         self._providers = providers.build(shared)
@@ -107,15 +108,15 @@ class ArmServer:
 
     def is_token_valid(self, token: str, audience: str = "") -> bool:
         """Whether an access token was issued here, for an audience if given, and is not expired."""
-        return self._identity.is_valid(token, audience)
+        return self.identity.is_valid(token, audience)
 
     async def _openid(self, request: web.Request) -> web.Response:
-        answer = self._identity.openid_configuration(request.match_info["tenant"], _origin(request))
+        answer = self.identity.openid_configuration(request.match_info["tenant"], _origin(request))
         return _respond(answer)
 
     async def _token(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
-        return _respond(self._identity.token(request.match_info["tenant"], form))
+        return _respond(self.identity.token(request.match_info["tenant"], form))
 
     async def _metadata(self, request: web.Request) -> web.Response:
         return _respond(identity.cloud_metadata(_origin(request)))
@@ -157,7 +158,7 @@ class ArmServer:
         return _respond(answer, headers)
 
     def _answer(self, request: web.Request, raw: bytes, headers: dict[str, str]) -> routing.Answer:
-        token = self._identity.check(request.headers.get("Authorization"), _origin(request))
+        token = self.identity.check(request.headers.get("Authorization"), _origin(request))
         query = {name.lower(): value for name, value in request.query.items()}
         if "api-version" not in query:
             raise errors.bad_request(
