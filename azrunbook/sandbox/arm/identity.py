@@ -168,7 +168,8 @@ def cloud_metadata(origin: str) -> routing.Answer:
             "portal": origin,
             "resourceManager": origin,
             "authentication": {
-                "loginEndpoint": f"{origin}/",
+                # azurerm puts a slash behind it, whatever it ends with.
+                "loginEndpoint": origin,
                 "audiences": [
                     "https://management.core.windows.net/",
                     "https://management.azure.com/",

@@ -22,6 +22,8 @@ _POLL_FASTEST_SECONDS = 0.02
 _POLL_WORK_SECONDS = 0.1
 _POLL_SLOWEST_SECONDS = 10.0
 _POLLS = 40  # of one operation
+# HashiCorp's SDK knows no retry-after-ms: without whole seconds it waits ten between two polls.
+_COARSE_CLIENT = "hashicorp"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Operations:
             for name, url in urls.items()
             if url
         }
-        return {**found, **errors.retry_headers(operation.poll_seconds)} if found else {}
+        return {**found, **_retry_headers(operation, call)} if found else {}
 
     def status_answer(self, call: routing.Call) -> routing.Answer:
         """Answer a poll of the Azure-AsyncOperation URL."""
@@ -141,7 +143,7 @@ class Operations:
             "startTime": _stamp(operation.started_at),
         }
         if operation.ended_at is None:
-            return routing.Answer(200, body, errors.retry_headers(operation.poll_seconds))
+            return routing.Answer(200, body, _retry_headers(operation, call))
         body["endTime"] = _stamp(operation.ended_at)
         body["percentComplete"] = 100
         if operation.error:
@@ -156,7 +158,7 @@ class Operations:
         """
         operation = self._get(call)
         if operation.ended_at is None:
-            headers = {"Location": _url(call), **errors.retry_headers(operation.poll_seconds)}
+            headers = {"Location": _url(call), **_retry_headers(operation, call)}
             return routing.Answer(202, None, headers)
         if operation.error:
             raise operation.error
@@ -254,6 +256,13 @@ class Operations:
         if found is None:
             raise errors.ArmError(404, "OperationNotFound", "The operation could not be found.")
         return found
+
+
+def _retry_headers(operation: Operation, call: routing.Call) -> dict[str, str]:
+    seconds = operation.poll_seconds
+    if _COARSE_CLIENT in call.headers.get("user-agent", "").lower():
+        seconds = max(seconds, 1.0)
+    return errors.retry_headers(seconds)
 
 
 def _concerns(operation: Operation, resource: paths.ResourceId) -> bool:

@@ -110,6 +110,8 @@ class Player:
         own = answer.url.partition("?")[0]
         url = answer.headers.get("Azure-AsyncOperation") or answer.headers.get("Location")
         if url:
+            # Whole seconds, or the SDK waits ten; the walk itself does not wait so long.
+            assert int(answer.headers["Retry-After"]) == 1
             self.until(url, operation_state)
         elif method != "DELETE":
             assert answer.status_code in {200, 201}, "nothing to poll"

@@ -108,7 +108,7 @@ def test_azurerm_finds_its_way_in(lab):
     host = lab.server.url.removeprefix("https://")
     cloud = get(f"https://{host}/metadata/endpoints?api-version=2022-09-01")
     assert all(cloud[key] for key in ("name", "resourceManager", "microsoftGraphResourceId"))
-    login = f"{cloud['authentication']['loginEndpoint']}{lab.settings.tenant_id}"
+    login = f"{cloud['authentication']['loginEndpoint']}/{lab.settings.tenant_id}"
     token = requests.post(
         f"{login}/oauth2/v2.0/token",
         data={

@@ -24,6 +24,7 @@ def session(module_lab):
     config, url = module_lab.settings, module_lab.server.url
     with requests.Session() as session:
         session.trust_env, session.verify = False, module_lab.ca_file
+        session.headers["User-Agent"] = "HashiCorp/go-azure-sdk (Go-http-Client/1.1)"
         answer = session.post(
             f"{url}/{config.tenant_id}/oauth2/v2.0/token",
             data={

@@ -52,7 +52,7 @@ def test_the_cloud_describes_itself(lab):
     url = f"{lab.server.url}/metadata/endpoints?api-version=2022-09-01"
     found = requests.get(url, verify=lab.ca_file, timeout=10).json()
     assert found["resourceManager"] == lab.server.url
-    assert found["authentication"]["loginEndpoint"] == f"{lab.server.url}/"
+    assert found["authentication"]["loginEndpoint"] == lab.server.url
     assert found["name"]
     assert found["microsoftGraphResourceId"]
 

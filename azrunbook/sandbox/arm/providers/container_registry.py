@@ -129,12 +129,13 @@ class ContainerRegistry:
                 code="InvalidSku",
                 target="sku.name",
             )
+        draft.sent["sku"] = {"name": sku, "tier": sku}
         if self._is_taken(draft.resource.name, without=draft.resource.key):
             raise errors.ArmError(
                 409, "AlreadyInUse", f"The registry DNS name {draft.resource.name} is in use."
             )
         server = {"loginServer": f"{draft.resource.name.lower()}.azurecr.io"}
-        return {**_DEFAULTS, **draft.properties, **server}
+        return {**collection.merge(_DEFAULTS, draft.properties), **server}
 
     def _complete_replication(self, draft: Draft) -> Json:
         registry = self._parts.store.get(draft.resource.parent, REGISTRY)
@@ -170,5 +171,11 @@ _DEFAULTS: Json = {
     "publicNetworkAccess": "Enabled",
     "networkRuleBypassOptions": "AzureServices",
     "zoneRedundancy": "Disabled",
-    "policies": {},
+    "policies": {
+        "quarantinePolicy": {"status": "disabled"},
+        "trustPolicy": {"type": "Notary", "status": "disabled"},
+        "retentionPolicy": {"days": 7, "status": "disabled"},
+        "exportPolicy": {"status": "enabled"},
+        "azureADAuthenticationAsArmPolicy": {"status": "enabled"},
+    },
 }

@@ -116,7 +116,9 @@ class Networking:
                 )
 
     def _complete_nat(self, draft: Draft) -> Json:
-        minutes = {"idleTimeoutInMinutes": 4, **draft.properties}
+        # A client that sends all that it read sends the subnets too; they are counted anew.
+        sent = {key: value for key, value in draft.properties.items() if key != "subnets"}
+        minutes = {"idleTimeoutInMinutes": 4, **sent}
         collection.check_number(minutes, "idleTimeoutInMinutes", 4, 120, owner="NatGateway")
         for one in draft.properties.get("publicIpAddresses") or []:
             require(self._parts, one.get("id"), ADDRESS, draft.resource)

@@ -14,6 +14,7 @@ NAMESPACE = "Microsoft.OperationalInsights"
 WORKSPACE = "Microsoft.OperationalInsights/workspaces"
 API_VERSIONS = ("2020-08-01", "2022-10-01", "2023-09-01", "2025-02-01", "2025-07-01")
 _BASE = f"{routing.SUBSCRIPTION}/providers/{NAMESPACE}/locations/{{location}}"
+_DELETED = f"{routing.SUBSCRIPTION}/providers/{NAMESPACE}/deletedWorkspaces"
 _KEYS = f"{routing.GROUP}/providers/{WORKSPACE}/{{workspaceName}}/sharedKeys"
 STYLE = operations.PollingStyle(status=f"{_BASE}/operationstatuses/{{operationId}}")
 _KEY_BYTES = 64
@@ -41,6 +42,7 @@ class OperationalInsights:
             *collection.Collection(kind, self._parts).routes(),
             routing.Route("GET", str(STYLE.status), "OperationStatuses_Get", answer, API_VERSIONS),
             routing.Route("POST", _KEYS, "SharedKeys_GetSharedKeys", self.list_keys, API_VERSIONS),
+            routing.Route("GET", _DELETED, "DeletedWorkspaces_List", _list_deleted, API_VERSIONS),
         ]
 
     def list_keys(self, call: routing.Call) -> routing.Answer:
@@ -51,6 +53,11 @@ class OperationalInsights:
             {name: _make_key() for name in ("primarySharedKey", "secondarySharedKey")},
         )
         return routing.Answer(200, keys)
+
+
+def _list_deleted(_: routing.Call) -> routing.Answer:
+    """None can be recovered here; azurerm looks before it creates one."""
+    return routing.Answer(200, {"value": []})
 
 
 def _make_key() -> str:

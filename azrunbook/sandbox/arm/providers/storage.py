@@ -143,17 +143,16 @@ class Storage:
         before = (draft.existing or {}).get("properties") or _DEFAULTS
         sent = {k: v for k, v in draft.properties.items() if k not in _SHOWN_ONLY}
         name = draft.resource.name
-        server = {
+        server: Json = {
             "primaryLocation": location,
             "statusOfPrimary": "available",
-            "primaryEndpoints": {
-                part: f"https://{name}.{part if part != 'web' else 'z13.web'}.core.windows.net/"
-                for part in _PARTS
-            },
+            "primaryEndpoints": _endpoints(name),
         }
         if "GRS" in sku["name"] or "GZRS" in sku["name"]:
             pair = locations.LOCATIONS.get(location, ("", ""))[1]
             server |= {"secondaryLocation": pair, "statusOfSecondary": "available"}
+        if "_RA" in sku["name"]:
+            server["secondaryEndpoints"] = _endpoints(f"{name}-secondary")
         return {**collection.merge(before, sent), **server}
 
     def _store_service(self, draft: Draft) -> None:
@@ -205,6 +204,11 @@ _SERVICE_DEFAULTS: Json = {
     "deleteRetentionPolicy": {"enabled": False},
     "isVersioningEnabled": False,
 }
+
+
+def _endpoints(name: str) -> Json:
+    zones = {part: part if part != "web" else "z13.web" for part in _PARTS}
+    return {part: f"https://{name}.{zone}.core.windows.net/" for part, zone in zones.items()}
 
 
 def _complete_service(draft: Draft) -> Json:
