@@ -152,7 +152,8 @@ class Storage:
             pair = locations.LOCATIONS.get(location, ("", ""))[1]
             server |= {"secondaryLocation": pair, "statusOfSecondary": "available"}
         if "_RA" in sku["name"]:
-            server["secondaryEndpoints"] = _endpoints(f"{name}-secondary")
+            # Files are not to be read there.
+            server["secondaryEndpoints"] = _endpoints(f"{name}-secondary", without=("file",))
         return {**collection.merge(before, sent), **server}
 
     def _store_service(self, draft: Draft) -> None:
@@ -206,8 +207,8 @@ _SERVICE_DEFAULTS: Json = {
 }
 
 
-def _endpoints(name: str) -> Json:
-    zones = {part: part if part != "web" else "z13.web" for part in _PARTS}
+def _endpoints(name: str, *, without: tuple[str, ...] = ()) -> Json:
+    zones = {part: part if part != "web" else "z13.web" for part in _PARTS if part not in without}
     return {part: f"https://{name}.{zone}.core.windows.net/" for part, zone in zones.items()}
 
 
