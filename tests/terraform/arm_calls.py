@@ -67,7 +67,7 @@ def log_in():
         "grant_type": "client_credentials",
         "scope": f"{cloud['authentication']['audiences'][0]}/.default",
     }
-    login = f"{cloud['authentication']['loginEndpoint']}{os.environ['ARM_TENANT_ID']}"
+    login = f"{cloud['authentication']['loginEndpoint']}/{os.environ['ARM_TENANT_ID']}"
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     status, _, token = send(
         "POST", f"{login}/oauth2/v2.0/token", urllib.parse.urlencode(form), kind
