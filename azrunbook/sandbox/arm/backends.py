@@ -1,11 +1,11 @@
-"""What ARM asks of the rest of the sandbox: clusters, images, databases, caches. Protocols only.
+"""What ARM asks of the rest of the sandbox: clusters, images, data, Front Door. Protocols only.
 
 The ARM server knows neither Kubernetes nor containers. The host passes in objects with these
 methods, and tests pass in recorders; a long-running operation is finished when they are.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 
@@ -162,6 +162,13 @@ class CacheBackend(Protocol):
         """Remove all keys of a cache and of those linked with it."""
 
 
+class EdgeBackend(Protocol):
+    """Front Door's data path."""
+
+    def purge(self, hosts: Sequence[str], paths: Sequence[str]) -> None:
+        """Drop the copies of paths of these host names; ``*`` at an end stands for anything."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Backends:
     """Everything the ARM server drives; without databases or caches their documents stand alone."""
@@ -170,3 +177,4 @@ class Backends:
     images: ImageBackend
     databases: DatabaseBackend | None = None
     caches: CacheBackend | None = None
+    edge: EdgeBackend | None = None

@@ -5,7 +5,7 @@ what ARM has accepted takes part (`provisioningState` Succeeded), and of that on
 a disabled origin stays in its group, marked, so that `status()` can show it. Ids and types are
 compared without regard to letter case, as ARM itself spells them differently from call to call.
 
-Not emulated: rule sets, caching, session affinity, WAF policies,
+Not emulated: rule sets, session affinity, WAF policies,
 `trafficRestorationTimeToHealedOrNewEndpointsInMinutes` (Azure does not act on it either).
 """
 
@@ -98,6 +98,14 @@ class OriginGroup:
 
 
 @dataclass(frozen=True)
+class Caching:
+    """Copies are kept; `query` is Azure's word for what of a query string tells them apart."""
+
+    query: str
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Route:
     """Which requests (protocol, host, path) go to which group, and how they are forwarded.
 
@@ -117,6 +125,7 @@ class Route:
     group_id: str
     front_door_id: str
     response_timeout_seconds: float
+    caching: Caching | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,17 @@ def _route(resource: Resource, kinds: Mapping[str, Mapping[str, Resource]]) -> R
         response_timeout_seconds=float(
             profile["properties"].get("originResponseTimeoutSeconds") or _RESPONSE_TIMEOUT_SECONDS
         ),
+        caching=_caching(properties.get("cacheConfiguration")),
+    )
+
+
+def _caching(settings: Mapping[str, Any] | None) -> Caching | None:
+    if not settings:
+        return None
+    parameters = str(settings.get("queryParameters") or "").split(",")
+    return Caching(
+        query=str(settings.get("queryStringCachingBehavior") or "IgnoreQueryString"),
+        parameters=frozenset(name.strip() for name in parameters if name.strip()),
     )
 
 

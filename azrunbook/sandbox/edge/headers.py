@@ -106,8 +106,8 @@ def to_origin(
     ]
 
 
-def to_client(headers: Iterable[tuple[str, str]], *, reference: str) -> Headers:
+def to_client(headers: Iterable[tuple[str, str]], *, reference: str, cache_status: str) -> Headers:
     """What the client gets: the origin's headers, the request's name, the cache status."""
     own = {"x-azure-ref", "x-cache"}
     passed = [(n, v) for n, v in end_to_end(headers) if n.lower() not in own]
-    return [*passed, ("X-Azure-Ref", reference), ("X-Cache", "CONFIG_NOCACHE")]
+    return [*passed, ("X-Azure-Ref", reference), ("X-Cache", cache_status)]

@@ -1,26 +1,32 @@
 """The edge's listener: takes a request, finds route and origin, streams both ways.
 
-Bodies are never held: reading stops while the other side does not take more. What the edge answers
-by itself (no such site, redirect to HTTPS, origin unreachable) carries `X-Azure-Ref` as all its
-answers do; with `X-Azure-DebugInfo: 1` in the request it also says why in `X-Azure-ExternalError`,
-as Front Door does (the numbers in the real header are not published; here it is the token of the
-access log). A request is never moved to another origin: until the probes have spoken, clients of
-a dead origin get 503, on Azure too.
+Bodies are not held, but for a copy in the cache: reading stops while the other side does not take
+more. What the edge answers by itself (no such site, redirect to HTTPS, origin unreachable) carries
+`X-Azure-Ref` as all its answers do; with `X-Azure-DebugInfo: 1` in the request it also says why in
+`X-Azure-ExternalError`, as Front Door does (the numbers in the real header are not published; here
+it is the token of the access log). A request is never moved to another origin: until the probes
+have spoken, clients of a dead origin get 503, on Azure too.
 
 A new configuration acts `propagation_seconds` after it was given. On Azure that is minutes, and
 nothing tells when it is done; whoever relies on it must watch the traffic.
 
-Not emulated: HTTP/2 and WebSockets towards clients, caching, compression.
+A copy that the edge keeps (:mod:`.cache`) is served without asking an origin, healthy or not.
+
+Not emulated: HTTP/2 and WebSockets towards clients, compression.
 """
 
 import asyncio
+import functools
 import ssl
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from aiohttp import hdrs, web
 
-from azrunbook.sandbox.edge import config, forward, headers, health, pages, routing
+from azrunbook.sandbox.edge import cache, config, forward, headers, health, pages, routing
 
 _HTTPS_PORT = 443
 
@@ -60,6 +66,7 @@ class EdgeServer:
         self._monitor = health.Monitor(self._forwarder)
         self._config = config.EdgeConfig()
         self._latest = self._config
+        self._copies = cache.Cache(time.monotonic)
         self._rotations: dict[str, routing.Rotation] = {}
         self._pending: set[asyncio.TimerHandle] = set()
         self._runners: list[web.ServerRunner] = []
@@ -110,6 +117,10 @@ class EdgeServer:
         handle = loop.call_later(self._propagation_seconds, arrive)
         self._pending.add(handle)
 
+    def purge(self, hosts: Iterable[str], paths: Iterable[str]) -> None:
+        """Drop the copies of paths of these host names; ``*`` at an end stands for anything."""
+        self._copies.purge(hosts, paths)
+
     def status(self) -> dict[str, Any]:
         """What the edge does now, as JSON: listeners, hosts, origins' health, transitions."""
         return pages.status(
@@ -151,7 +162,26 @@ class EdgeServer:
         if match.route.redirects_to_https and not is_https:
             port = "" if self.https_port == _HTTPS_PORT else f":{self.https_port}"
             return pages.redirect(f"https://{host}{port}{request.rel_url.raw_path_qs}", reference)
-        group = edge.groups[match.route.group_id]
+        key = cache.find_key(
+            match.route,
+            method=request.method,
+            host=host,
+            path=request.rel_url.raw_path,
+            query=request.rel_url.raw_query_string,
+            headers=request.headers,
+        )
+        if key is not None and (copy := self._copies.find(key)) is not None:
+            return await _serve(request, copy, reference)
+        return await self._fetch(request, match, key, reference)
+
+    async def _fetch(
+        self,
+        request: web.BaseRequest,
+        match: routing.Match,
+        key: cache.Key | None,
+        reference: str,
+    ) -> web.StreamResponse:
+        group = self._config.groups[match.route.group_id]
         candidates = routing.select_candidates(group, self._monitor.health)
         origin = self._rotations[group.id].pick(candidates)
         if origin is None:
@@ -163,7 +193,18 @@ class EdgeServer:
         except forward.OriginError as error:
             return pages.unavailable(request, reference, reason=str(error), status=error.status)
         async with answer:
-            return await _pass_on(request, answer, reference)
+            given = tuple(headers.end_to_end(answer.headers.items()))
+            if key is None:
+                return await _pass_on(request, answer, reference, cache.NOT_CONFIGURED)
+            if not cache.find_lifetime(answer.status, given):
+                is_refused = answer.status == HTTPStatus.OK
+                status = cache.NOT_STORED if is_refused else cache.MISS
+                return await _pass_on(request, answer, reference, status)
+            keep = functools.partial(self._copies.keep, key, given)
+            is_whole = request.method == "GET"
+            return await _pass_on(
+                request, answer, reference, cache.MISS, keep if is_whole else None
+            )
 
 
 class _Passed(web.StreamResponse):
@@ -182,13 +223,14 @@ def _outgoing(
 ) -> forward.Outgoing:
     path = routing.forward_path(match, request.rel_url.raw_path)
     query = request.rel_url.raw_query_string
+    wishes = cache.WISHES if match.route.caching else frozenset()
     peer = request.transport.get_extra_info("peername") if request.transport else None
     return forward.Outgoing(
         method=request.method,
         path=f"{path}?{query}" if query else path,
         is_https=routing.uses_https(match.route, is_https=request.secure),
         headers=headers.to_origin(
-            request.headers.items(),
+            [(n, v) for n, v in request.headers.items() if n.lower() not in wishes],
             host=request.host,
             origin_host=origin.host_header or request.host,
             socket_address=str(peer[0]) if peer else "",
@@ -208,20 +250,45 @@ async def _invite_body(request: web.BaseRequest) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+async def _serve(request: web.BaseRequest, copy: cache.Copy, reference: str) -> web.StreamResponse:
+    """Answer with a copy; a client that has it already is told so."""
+    known = {tag.strip() for tag in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")}
+    is_known = copy.find_header("etag") in known - {""}
+    response = _Passed(status=HTTPStatus.NOT_MODIFIED if is_known else HTTPStatus.OK)
+    for name, value in headers.to_client(copy.headers, reference=reference, cache_status=cache.HIT):
+        if not (is_known and name.lower() == "content-length"):
+            response.headers.add(name, value)
+    await response.prepare(request)
+    if not is_known and request.method == "GET":
+        await response.write(copy.body)
+    await response.write_eof()
+    return response
+
+
 async def _pass_on(
-    request: web.BaseRequest, answer: aiohttp.ClientResponse, reference: str
+    request: web.BaseRequest,
+    answer: aiohttp.ClientResponse,
+    reference: str,
+    cache_status: str,
+    keep: Callable[[bytes], None] | None = None,
 ) -> web.StreamResponse:
     """Stream an origin's answer to the client, at the pace of the slower of the two."""
     response = _Passed(status=answer.status, reason=answer.reason)
-    for name, value in headers.to_client(answer.headers.items(), reference=reference):
+    copied = bytearray()
+    given = answer.headers.items()
+    for name, value in headers.to_client(given, reference=reference, cache_status=cache_status):
         response.headers.add(name, value)
     if pages.wants_debug(request):
         response.headers["X-Azure-OriginStatusCode"] = str(answer.status)
     try:
         await response.prepare(request)
         async for chunk in answer.content.iter_any():
+            if keep is not None and len(copied) <= cache.MAX_BYTES:
+                copied += chunk
             await response.write(chunk)
         await response.write_eof()
+        if keep is not None:
+            keep(bytes(copied))
     except (aiohttp.ClientError, TimeoutError, ConnectionResetError):
         # The head is out: all that is left to say "this is not the whole body" is to hang up.
         if request.transport is not None:

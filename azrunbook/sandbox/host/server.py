@@ -95,8 +95,8 @@ class Host:
             unrunnable=settings.images,
             check_pull=self._registries.check_pull,
         )
-        self._arm = self._make_arm()
         self._edge = self._make_edge()
+        self._arm = self._make_arm()
         self._deployment = edge_config.Deployment()
         self._charts = charts.ChartRepository(
             address=self._block.server,
@@ -129,6 +129,7 @@ class Host:
             images=self._registries,
             databases=self._data.databases,
             caches=self._data.caches,
+            edge=self._edge,
         )
         return arm_server.ArmServer(self._arm_settings, self._authority, parts)
 

@@ -110,6 +110,15 @@ def test_a_route_needs_an_enabled_origin(lab, front_door):
         )
 
 
+def test_a_purge_takes_its_time_and_wants_paths(front_door):
+    """An operation of its own; without paths there is nothing to purge."""
+    poller = front_door.begin("POST", f"{ENDPOINT}/purge", {"contentPaths": ["/static/*"]})
+    poller.result(20)
+    assert poller.status() == "Succeeded"
+    with pytest.raises(HttpResponseError, match="expected paths"):
+        front_door.raw("POST", f"{ENDPOINT}/purge", {"contentPaths": ["static"]})
+
+
 def test_two_routes_cannot_share_a_pattern(lab, front_door):
     """The second route with the same pattern is a conflict."""
     with pytest.raises(ResourceExistsError, match="already used by route 'all'"):

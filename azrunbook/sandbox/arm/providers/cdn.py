@@ -47,6 +47,7 @@ class CdnProvider:
         table = [
             ("GET", str(STYLE.status), "Operations_Get", polls.status_answer),
             ("GET", _result_template(), "OperationResults_Get", polls.result_answer),
+            ("POST", f"{_endpoint_template()}/purge", "AFDEndpoints_PurgeContent", self.purge),
         ]
         return [
             *(
@@ -56,6 +57,35 @@ class CdnProvider:
             ),
             *(routing.Route(*row, API_VERSIONS) for row in table),
         ]
+
+    def purge(self, call: routing.Call) -> routing.Answer:
+        """Drop the edge's copies of some paths; of all host names, or of the domains named."""
+        endpoint = self._parts.store.get(call.resource, ENDPOINT)
+        wanted = call.body.get("contentPaths") or []
+        if not wanted or not all(str(path).startswith("/") for path in wanted):
+            raise errors.bad_request(
+                f"Property 'contentPaths' is {wanted}: expected paths, for example /static/*.",
+                target="contentPaths",
+            )
+        hosts = call.body.get("domains") or [
+            endpoint["properties"]["hostName"],
+            *(one["properties"]["hostName"] for one in self._parts.store.list_by_type(DOMAIN)),
+        ]
+        edge = self._parts.backends.edge
+
+        plan = operations.Plan(
+            resource=call.resource,
+            type=ENDPOINT,
+            verb="purge",
+            style=STYLE,
+            location="global",
+            succeed=lambda: edge.purge(hosts, wanted) if edge else None,
+            fail=lambda _: None,
+            cancel=lambda: None,
+        )
+        operation = self._parts.long_running.begin(plan)
+        headers = self._parts.long_running.headers(operation, call)
+        return routing.Answer(202, None, headers)
 
     def _kinds(self) -> list[Kind]:
         def kind(type_: str, prefix: str, **rules: Any) -> Kind:
@@ -182,6 +212,11 @@ class CdnProvider:
 def _result_template() -> str:
     # The id stands in the path twice, as Azure's Location has names after the operation id.
     return f"{_STATUS}/profileresults/{{resultId}}"
+
+
+def _endpoint_template() -> str:
+    namespace, kind, child = ENDPOINT.split("/")
+    return f"{routing.GROUP}/providers/{namespace}/{kind}/{{profileName}}/{child}/{{endpointName}}"
 
 
 def _reference(value: Any, target: str) -> paths.ResourceId:

@@ -46,6 +46,7 @@ def test_hop_by_hop_headers_of_an_answer_stay_behind():
             ("X-Azure-Ref", "forged"),
         ],
         reference="ref",
+        cache_status="CONFIG_NOCACHE",
     )
     assert passed == [
         ("Set-Cookie", "a"),
