@@ -28,6 +28,8 @@ METADATA_KEY = "azrunbook"
 _SAVE_SECONDS = 2.0
 _OUTPUT_CHARACTERS = 100_000  # of one stream in one cell; a report is read by people
 _ENGINE = "azrunbook"
+# Cells that a dry run runs after the plan.
+_KEPT_TAGS = frozenset({"audit", "result"})
 _SKIP_TAG = "skip-execution"  # nbclient's
 _NOT_RUN = {
     "not_run": "not run: the run ended before this cell\n",
@@ -249,11 +251,14 @@ def _list_started(notebook: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _leave_out_after_plan(notebook: Any) -> None:
-    """A dry run stops after the plan: what follows would wait for things that nobody does."""
+    """A dry run stops after the plan: what follows would wait for things that nobody does.
+
+    But for what is tagged ``audit``: whether the goal is met already is what an audit is run for.
+    """
     cells = _list_code(notebook)
     shows = [place for place, cell in enumerate(cells) if "plan" in cell.metadata.get("tags", [])]
     for cell in cells[shows[0] + 1 :] if shows else []:
-        if "result" not in cell.metadata.get("tags", []):
+        if not _KEPT_TAGS.intersection(cell.metadata.get("tags", [])):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), _SKIP_TAG]
             cell.metadata[METADATA_KEY]["state"] = "left_out"
 

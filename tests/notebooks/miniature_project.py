@@ -156,7 +156,9 @@ class Project:
             nbformat.v4.new_code_cell(HEAD[0]),
             nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
         ]
-        tags = {"plan = run.show": ["plan"], "run.finish()": ["result"]}
+        tags = {
+            "plan = run.show": ["plan"], "run.audit": ["audit"], "run.finish()": ["result"],
+        }  # fmt: skip
         for cell in cells:
             metadata = {
                 "tags": next((t for start, t in tags.items() if cell.startswith(start)), [])

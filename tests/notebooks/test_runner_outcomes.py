@@ -63,6 +63,15 @@ def test_a_dry_run_ends_with_the_plan(project):
     assert "skip-execution" not in json.dumps(read_notebook(project))
 
 
+def test_an_audit_judges_in_a_dry_run_too(project):
+    """What it checks is what it is run for: exit 1 when the goal is not met, nothing changed."""
+    project.write([*default_cells()[:-2], "run.audit(f.verify(clients))", "run.finish()"])
+    code, said = project.run()
+    assert (code, project.result()["verdict"]) == (1, "failed"), said
+    assert list(project.world.iterdir()) == []
+    assert states(project)[-5:] == ["left_out"] * 3 + ["passed"] * 2
+
+
 def test_what_shows_itself_is_not_kept_as_pythons_text_too(project):
     """The plan is kept as the table it is; a plain value keeps its text."""
     project.write([*default_cells()[:4], "6 * 7", *default_cells()[4:]])

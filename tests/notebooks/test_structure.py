@@ -102,6 +102,13 @@ def test_masters_carry_no_outputs(master):
         assert cell["execution_count"] is None
 
 
+def test_what_an_audit_checks_is_tagged(master):
+    """A headless dry run leaves out what follows the plan, but for these cells."""
+    for cell in code_of(master):
+        if "run.audit(" in source(cell):
+            assert "audit" in cell["metadata"]["tags"]
+
+
 @pytest.mark.parametrize("tag", ["preflight", "plan", "act", "verify", "result"])
 def test_sections_are_tagged(master, tag):
     """The runner and the report find the sections by tag."""
