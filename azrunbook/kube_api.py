@@ -11,7 +11,7 @@ refused is fetched again, once for all who use this connection, and the request 
 import json
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class KubeApi:
         what: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         *,
         media_type: str = "application/json",
         accepted: frozenset[int] = frozenset(),

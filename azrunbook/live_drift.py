@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from azrunbook import forecast
+from azrunbook import forecast, secrets
 
 Object = Mapping[str, Any]
 HIDDEN = "(hidden)"
@@ -70,7 +70,7 @@ class Addition:
 
     Attributes:
         steps: where, as JSON: names of fields, and the keys of items of lists.
-        value: what is there; hidden in a Secret.
+        value: what is there, or :data:`HIDDEN`.
     """
 
     path: str
@@ -86,7 +86,7 @@ def compare(declared: Object, live: Object) -> tuple[Difference, ...]:
     found = []
     for steps, stated, actual in _differences(wanted, live, ()):
         author = find_author(live, steps)
-        if is_secret and steps[:1] == ("data",):
+        if _is_hidden(steps, is_secret=is_secret):
             hidden = None if actual is None else _OTHER
             found.append(Difference(_say(steps), HIDDEN, hidden, author))
         else:
@@ -104,10 +104,31 @@ def list_additions(declared: Object, live: Object) -> tuple[Addition, ...]:
         if entry.get("subresource") or _is_known(author.manager):
             continue
         for steps, said, value in _added(entry.get("fieldsV1") or {}, wanted, live, (), ()):
-            shown = HIDDEN if is_secret and steps[:1] == ("data",) else value
+            shown = HIDDEN if _is_hidden(said, is_secret=is_secret) else value
             one = Addition(_say(said), steps, shown, author)
             found[one.path] = max(found.get(one.path, one), one, key=lambda other: other.author.at)
     return tuple(found.values())
+
+
+def find_stranger(live: Object) -> Author | None:
+    """Who made an object that no release states; None: a release, a controller, or its owner.
+
+    The first of those who set something in it; nobody can be told from what a controller keeps.
+    """
+    metadata = live.get("metadata") or {}
+    entries = [one for one in metadata.get("managedFields") or () if not one.get("subresource")]
+    strangers = [one for one in map(_read_author, entries) if not _is_known(one.manager)]
+    if metadata.get("ownerReferences"):
+        return None
+    return min(strangers, key=lambda one: one.at, default=None)
+
+
+def _is_hidden(steps: Sequence[Any], *, is_secret: bool) -> bool:
+    """What a Secret holds, and a variable whose name says that it is one."""
+    if is_secret and steps[:1] == ("data",):
+        return True
+    named = [step.get("name") for step in steps if isinstance(step, Mapping)]
+    return any(secrets.names_secret(str(name)) for name in named if name)
 
 
 def _is_known(manager: str) -> bool:

@@ -81,13 +81,16 @@ class Releases:
         self._client = pyhelm3.Client(self._command, executable=str(helm))
         self._is_helm_3 = self._client.version.major < 4  # noqa: PLR2004 - the major itself
 
-    def list(self, namespace: str) -> tuple[Release, ...]:
-        """List the releases of a namespace, in any status; none when there is no namespace."""
+    def list(self, namespace: str = "") -> tuple[Release, ...]:
+        """List the releases of a namespace, or of all, in any status; none without a namespace."""
         # Helm 4 lists every status unless told otherwise, and knows --all no more.
         found = self._run(
-            f"list releases in {namespace}",
+            f"list releases in {namespace or 'all namespaces'}",
             lambda: self._client.list_release_definitions(
-                all=self._is_helm_3, include_deployed=self._is_helm_3, namespace=namespace
+                all=self._is_helm_3,
+                all_namespaces=not namespace,
+                include_deployed=self._is_helm_3,
+                namespace=namespace or None,
             ),
         )
         return tuple(map(_describe, found))

@@ -1,8 +1,9 @@
 """Procedure 08: find what is not as declared, in all layers, say who did it, and heal it.
 
 The verdict is that of ``terraform plan -detailed-exitcode``: *passed* only when nothing has drifted
-(any more), in a dry run as well. Healing puts, releases and uncordons; it deletes nothing: what
-nobody declares may be somebody else's, so it is told and stays drift until a person decides.
+(any more), in a dry run as well. Healing puts, releases, uncordons, and takes out of a release's
+objects what was added to them; it deletes no thing: what nobody declares may be somebody else's, so
+it is told and stays drift until a person decides.
 A region that is stopped cannot be looked into, and what was not looked at is no evidence: the
 audit says that it is failed over and does not pass.
 """
@@ -15,6 +16,7 @@ from azrunbook import checks, connect, estate, plan as plans, resources
 from azrunbook.procedures import (
     actions,
     app_release,
+    drift_additions,
     drift_facts,
     drift_findings,
     provision,
@@ -120,10 +122,9 @@ def _list_unreachable(layers: drift_facts.Layers) -> set[str]:
 def _list_changes(layers: drift_facts.Layers) -> list[plans.Change]:
     changes: list[plans.Change] = []
     for one in layers.releases:
-        if not one.is_drifted:
-            continue
         location = one.fact.spec.location
-        changes += release_steps.list_changes((_force(one),))
+        if one.is_drifted:
+            changes += release_steps.list_changes((_force(one),))
         changes += [_describe(found, location) for found in one.objects]
     if layers.image and not layers.image.is_built:
         changes.append(plans.Change("create", "container image", layers.image.image, model.GLOBAL))
@@ -148,8 +149,9 @@ def _describe(found: drift_facts.ObjectFact, location: str) -> plans.Change:
         type=found.kind,
         name=found.name,
         region=location,
-        properties=tuple(
-            plans.PropertyChange(one.path, one.actual, one.declared) for one in found.differences
+        properties=(
+            *(plans.PropertyChange(it.path, it.actual, it.declared) for it in found.differences),
+            *(plans.PropertyChange(it.path, it.value, None) for it in found.removable),
         ),
     )
 
@@ -174,41 +176,48 @@ def _list_node_steps(layers: drift_facts.Layers) -> list[plans.Step]:
 def _list_release_steps(layers: drift_facts.Layers) -> list[plans.Step]:
     """Release again over what others changed; the app after its image and its region's ingress.
 
+    What was added is taken out before: a release would wait for pods that it keeps from running.
     The way back is the release's revision, not what others had done past Helm.
     """
     drifted = [one for one in layers.releases if one.is_drifted]
     ingress = release_steps.list_steps(
         tuple(_force(one) for one in drifted if one.part == "ingress"), action="release_ingress"
     )
-    steps = [_take_over(one) for one in ingress]
+    removals = drift_additions.list_steps(layers, RELEASES)
+    steps = [*removals, *(_take_over(one, _list_same(one, removals)) for one in ingress)]
     if layers.image is None:
         return steps
     forced = tuple(_force(one) for one in drifted if one.part == "app")
     whole = dataclasses.replace(layers.image, releases=release_steps.Facts(forced))
     for one in app_release.plan(whole).steps:
         is_build = one.action == "build_image"
-        before = [
-            other.name
-            for other in steps
-            if not is_build
-            and (other.action == "build_image" or other.arguments["role"] == one.arguments["role"])
-        ]
-        healed = dataclasses.replace(one, group=RELEASES) if is_build else _take_over(one)
-        steps.append(dataclasses.replace(healed, after=tuple(before)))
+        steps.append(
+            dataclasses.replace(one, group=RELEASES)
+            if is_build
+            else _take_over(one, _list_same(one, steps))
+        )
     return steps
+
+
+def _list_same(step: plans.Step, earlier: Iterable[plans.Step]) -> tuple[str, ...]:
+    """The earlier steps of a release's region, and the image's."""
+    return tuple(
+        one.name
+        for one in earlier
+        if one.action == "build_image" or one.arguments["role"] == step.arguments["role"]
+    )
 
 
 def _force(one: drift_facts.ReleaseFact) -> release_steps.Fact:
     """A release whose objects drifted has to be released again, though Helm sees no change."""
-    if one.objects and one.fact.action == "no_change":
+    if one.is_drifted and one.fact.action == "no_change":
         return dataclasses.replace(one.fact, action="update")
     return one.fact
 
 
-def _take_over(step: plans.Step) -> plans.Step:
-    return dataclasses.replace(
-        step, group=RELEASES, arguments={**step.arguments, "takes_over": True}
-    )
+def _take_over(step: plans.Step, after: tuple[str, ...]) -> plans.Step:
+    arguments = {**step.arguments, "takes_over": True}
+    return dataclasses.replace(step, group=RELEASES, arguments=arguments, after=after)
 
 
 def _list_notes(layers: drift_facts.Layers) -> list[str]:
@@ -218,8 +227,11 @@ def _list_notes(layers: drift_facts.Layers) -> list[str]:
         for one in layers.regions
         if one.state == "stopped"
     ]
-    if layers.undeclared:
-        names = ", ".join(str(body["name"]) for body in layers.undeclared.values())
+    if layers.undeclared or layers.strangers:
+        names = ", ".join(
+            [str(body["name"]) for body in layers.undeclared.values()]
+            + [f"{one.kind} {one.name} in {one.location}" for one in layers.strangers]
+        )
         notes.append(f"nobody declares {names}; it may be somebody else's and is not deleted.")
     if layers.log_error:
         notes.append(f"who wrote what in Azure cannot be told: {layers.log_error}")

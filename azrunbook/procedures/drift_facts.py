@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from azrunbook import activity_log, connect, errors, estate, live_drift, releases
-from azrunbook.procedures import app_release, ingress_rollout, provision, release_steps, tear_down
+from azrunbook.procedures import (
+    app_release,
+    drift_strangers,
+    ingress_rollout,
+    provision,
+    release_steps,
+    tear_down,
+)
 from azrunbook.resources import model
 
 Part = Literal["ingress", "app"]
@@ -38,12 +45,32 @@ class RegionState:
 
 @dataclass(frozen=True)
 class ObjectFact:
-    """One object of a release that is not as its manifest says; it is gone when ``is_missing``."""
+    """One object of a release that is not as its manifest says; it is gone when ``is_missing``.
 
-    kind: str
-    name: str
+    Attributes:
+        reference: apiVersion, kind, and the metadata's name and namespace.
+        differences: what the manifest states and is not so.
+        additions: what it does not state and somebody added.
+    """
+
+    reference: Mapping[str, Any]
     is_missing: bool
     differences: tuple[live_drift.Difference, ...] = ()
+    additions: tuple[live_drift.Addition, ...] = ()
+
+    @property
+    def removable(self) -> tuple[live_drift.Addition, ...]:
+        """What of the additions may be taken out: what is hidden could not be put back."""
+        return tuple(one for one in self.additions if one.value != live_drift.HIDDEN)
+
+    @property
+    def kind(self) -> str:
+        return str(self.reference["kind"])
+
+    @property
+    def name(self) -> str:
+        metadata = self.reference["metadata"]
+        return f"{metadata['namespace']}/{metadata['name']}"
 
 
 @dataclass(frozen=True)
@@ -53,16 +80,20 @@ class ReleaseFact:
     Attributes:
         part: ``ingress`` or ``app``.
         newest: the last entry of its history; None when it is not installed.
+        stated: kind, namespace and name of each object of its manifest.
     """
 
     part: Part
     fact: release_steps.Fact
     newest: releases.Revision | None = None
     objects: tuple[ObjectFact, ...] = ()
+    stated: frozenset[tuple[str, str, str]] = frozenset()
 
     @property
     def is_drifted(self) -> bool:
-        return self.fact.action != "no_change" or bool(self.objects)
+        """Whether releasing again is what heals it; additions are taken out one by one."""
+        lost = any(one.is_missing or one.differences for one in self.objects)
+        return self.fact.action != "no_change" or lost
 
 
 @dataclass(frozen=True)
@@ -84,6 +115,7 @@ class Layers:
         undeclared: what stands in the estate's groups and nobody declares, by id.
         image: the app's image; None when there is no registry to ask.
         nodes: of each region that could be asked.
+        strangers: what nobody declares beside the releases.
         writes: of what drifted in Azure, by id in lower case: who wrote it last; None: not told.
         log_error: why Azure's activity log could not be read; empty when it could.
     """
@@ -94,6 +126,7 @@ class Layers:
     releases: tuple[ReleaseFact, ...] = ()
     image: app_release.Facts | None = None
     nodes: Mapping[estate.RegionName, tuple[NodeFact, ...]] = field(default_factory=dict)
+    strangers: tuple[drift_strangers.Stranger, ...] = ()
     writes: Mapping[str, activity_log.Write | None] = field(default_factory=dict)
     log_error: str = ""
 
@@ -112,13 +145,17 @@ def observe(clients: connect.Clients) -> Layers:
         *(("ingress", fact) for fact in release_steps.observe(clients, specs)),
         *(("app", fact) for fact in (image.releases.regions if image else ())),
     ]
+    observed = tuple(clients.for_each(lambda one: _observe_release(clients, *one), helm))
     return Layers(
         azure=azure,
         undeclared=undeclared,
         regions=regions,
-        releases=tuple(clients.for_each(lambda one: _observe_release(clients, *one), helm)),
+        releases=observed,
         image=image,
         nodes={role: _list_nodes(clients, role) for role in running},
+        strangers=drift_strangers.observe(
+            clients, [(one.fact.spec, one.stated) for one in observed]
+        ),
         writes=writes,
         log_error=log_error,
     )
@@ -184,17 +221,35 @@ def _observe_release(clients: connect.Clients, part: Part, fact: release_steps.F
         return ReleaseFact(part, fact)
     spec, region = fact.spec, clients.region(fact.spec.role)
     newest = region.releases.list_revisions(spec.name, spec.namespace)[-1]
+    objects = [
+        (_refer(one, spec.namespace), one)
+        for one in region.releases.list_objects(spec.name, spec.namespace)
+    ]
+    stated = frozenset(
+        (one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]) for one, _ in objects
+    )
     if fact.current.status != "deployed":
-        return ReleaseFact(part, fact, newest)
+        return ReleaseFact(part, fact, newest, stated=stated)
     found = []
-    for declared in region.releases.list_objects(spec.name, spec.namespace):
+    for reference, declared in objects:
         live = region.objects.find(declared, spec.namespace)
         differences = live_drift.compare(declared, live) if live else ()
-        if live is None or differences:
-            metadata = declared["metadata"]
-            name = f"{metadata.get('namespace') or spec.namespace}/{metadata['name']}"
-            found.append(ObjectFact(str(declared["kind"]), name, live is None, differences))
-    return ReleaseFact(part, fact, newest, tuple(found))
+        additions = live_drift.list_additions(declared, live) if live else ()
+        if live is None or differences or additions:
+            found.append(ObjectFact(reference, live is None, differences, additions))
+    return ReleaseFact(part, fact, newest, tuple(found), stated)
+
+
+def _refer(declared: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
+    metadata = declared["metadata"]
+    return {
+        "apiVersion": declared["apiVersion"],
+        "kind": declared["kind"],
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata.get("namespace") or namespace,
+        },
+    }
 
 
 def _list_nodes(clients: connect.Clients, role: estate.RegionName) -> tuple[NodeFact, ...]:

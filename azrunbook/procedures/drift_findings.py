@@ -6,17 +6,19 @@ as such and is no drift; nor is it healed here, because 07_fail_back_region does
 
 import html
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from azrunbook import activity_log, live_drift, plan as plans
-from azrunbook.procedures import drift_facts, provision
+from azrunbook.procedures import drift_facts, provision, release_steps
 from azrunbook.resources import model
 
 Layer = Literal["azure", "front door", "helm", "kubernetes", "nodes"]
-Kind = Literal["changed", "missing", "undeclared", "unfinished", "state"]
+Kind = Literal["changed", "added", "missing", "undeclared", "unfinished", "state"]
 LAYERS: tuple[Layer, ...] = ("azure", "front door", "helm", "kubernetes", "nodes")
+_SHOWN = 160
 _EDGE = "Microsoft.Cdn/"
 _NOT_TOLD, _NOT_YET_TOLD = "not told", "not yet told"
 
@@ -26,7 +28,8 @@ class Finding:
     """One difference between declared and actual.
 
     Attributes:
-        kind: ``state`` is no drift: something a procedure left on purpose.
+        kind: ``added``: a property that nobody declares of a thing that is declared;
+            ``undeclared``: a thing. ``state`` is no drift: something a procedure left on purpose.
         path: of the property, empty for a whole thing.
         by: who made it so, as far as Azure, Helm or Kubernetes tell.
         at: when, as they write it.
@@ -92,7 +95,7 @@ def _row(one: Finding) -> tuple[str, ...]:
 
 
 def _show(value: Any) -> str:
-    return "" if value is None else json.dumps(value, default=str)
+    return "" if value is None else textwrap.shorten(json.dumps(value, default=str), _SHOWN)
 
 
 def list_all(layers: drift_facts.Layers) -> Findings:
@@ -105,6 +108,7 @@ def list_all(layers: drift_facts.Layers) -> Findings:
             *_list_image(layers),
             *(one for fact in layers.releases for one in _list_release(fact)),
             *(one for fact in layers.releases for one in _list_objects(fact)),
+            *_list_strangers(layers),
             *_list_nodes(layers),
         )
     )
@@ -228,6 +232,19 @@ def _list_objects(one: drift_facts.ReleaseFact) -> Iterator[Finding]:
                 "kubernetes", "changed", location, found.kind, found.name,
                 field.path, field.declared, field.actual, by, at,
             )  # fmt: skip
+        for added in found.additions:
+            by, at = _say_author(added.author)
+            yield Finding(
+                "kubernetes", "added", location, found.kind, found.name,
+                added.path, None, added.value, by, at,
+            )  # fmt: skip
+
+
+def _list_strangers(layers: drift_facts.Layers) -> Iterator[Finding]:
+    for one in layers.strangers:
+        layer: Layer = "helm" if one.kind == release_steps.TYPE else "kubernetes"
+        by, at = _say_author(one.author)
+        yield Finding(layer, "undeclared", one.location, one.kind, one.name, by=by, at=at)
 
 
 def _list_nodes(layers: drift_facts.Layers) -> Iterator[Finding]:

@@ -1,16 +1,20 @@
 """Procedure 08 on a sandbox: each kind of drift, made by the clients that people use."""
 
+import base64
+import gzip
 import json
 
 import pytest
 
 from azrunbook import connect, resources
+from azrunbook.procedures import undoing
 from azrunbook.resources import model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PROCEDURE = "08_audit_drift"
 CONTEXT = ("--context", "aks-multiregion-cluster-eastus")
 APP = ("--namespace", "hello-world", *CONTEXT)
+OTHER_CONTEXT = ("--context", "aks-multiregion-cluster-westus2")
 
 
 def audit(estate, **parameters):
@@ -50,6 +54,25 @@ def upgrade_by_hand(estate):
         "helm", "rollback", "hello-world", str(back), "--namespace", "hello-world",
         "--kube-context", CONTEXT[1],
     )  # fmt: skip
+
+
+def write_revision(estate, name, *, status, namespace=""):
+    """One more revision of a release in the second region, as a helm leaves it that was killed."""
+    number = estate.list_revisions(name, context=OTHER_CONTEXT[1])[-1]["revision"]
+    path = f"secret/sh.helm.release.v1.{name}.v{{}}"
+    where = ("--namespace", name, *OTHER_CONTEXT)
+    secret = json.loads(kubectl(estate, "get", path.format(number), "-o", "json", *where).stdout)
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    release = json.loads(gzip.decompress(packed))
+    release["version"], release["info"]["status"] = number + 1, status
+    release["namespace"] = namespace or name
+    packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+    labels = secret["metadata"]["labels"] | {"status": status, "version": str(number + 1)}
+    file = estate.root / "revision.json"
+    metadata = {"name": path.format(number + 1).partition("/")[2], "labels": labels}
+    data = {"release": base64.b64encode(packed).decode()}
+    file.write_text(json.dumps({**secret, "metadata": metadata, "data": data}))
+    kubectl(estate, "create", "-f", str(file), "--namespace", namespace or name, *OTHER_CONTEXT)
 
 
 def cordon_one(estate):
@@ -101,6 +124,24 @@ DRIFT = {
         ),
         ("kubernetes", "changed", "metadata.labels.app.kubernetes.io/version", "kubectl-label"),
     ),
+    "variables": (
+        lambda estate: kubectl(
+            estate, "set", "env", "deployment/hello-world", "APP_NAME=mine", "EXTRA=1", *APP
+        ),
+        ("kubernetes", "added", "spec.template.spec.containers[app].env[EXTRA]", "kubectl-set"),
+    ),
+    "variable": (
+        lambda _: None,  # set together with the other one
+        ("kubernetes", "changed", "spec.template.spec.containers[app].env[APP_NAME].value", "k"),
+    ),
+    "pending": (
+        lambda estate: write_revision(estate, "hello-world", status="pending-upgrade"),
+        ("helm", "unfinished", "status: deployed is pending-upgrade", "Helm revision"),
+    ),
+    "failed": (
+        lambda estate: write_revision(estate, "traefik", status="failed"),
+        ("helm", "unfinished", "status: deployed is failed", "Helm revision"),
+    ),
     "deleted object": (
         lambda estate: kubectl(estate, "delete", "ingress", "hello-world", *APP),
         ("kubernetes", "missing", "", "not told"),
@@ -118,6 +159,9 @@ def test_each_kind_of_drift_is_found_named_and_healed(estate):
     dry, rows = audit(estate, apply=False)
     assert (dry.verdict, dry.started) == ("failed", [])
     other = colleague(estate).connection.credential.client_id
+    for row in rows:
+        if row["kind"] == "unfinished":
+            row["path"] += f": {row['declared']} is {row['actual']}"
     for name, (_, (layer, kind, path, by)) in DRIFT.items():
         assert any(
             (row["layer"], row["kind"], row["path"]) == (layer, kind, path)
@@ -127,6 +171,23 @@ def test_each_kind_of_drift_is_found_named_and_healed(estate):
     healed, found = audit(estate, apply=True)
     assert (healed.verdict, len(found)) == ("passed", len(rows))
     require_clean(estate)
+
+
+def test_undo_brings_back_what_an_audit_has_healed(estate):
+    """A label of somebody's, and a cordon; audited again, both are drift again."""
+    label = ("label", "service/hello-world", "team=mine", *APP)
+    kubectl(estate, *label)
+    cordon_one(estate)
+    healed, rows = audit(estate, apply=True)
+    assert (healed.verdict, [row["path"] for row in rows]) == (
+        "passed", ["metadata.labels.team", "spec.unschedulable"],
+    )  # fmt: skip
+    assert undoing.undo(healed.folder, estate.clients()).verdict == "undone"
+    again, returned = audit(estate, apply=True)
+    assert again.verdict == "passed"
+    assert [(row["path"], row["actual"]) for row in returned] == [
+        (row["path"], row["actual"]) for row in rows
+    ]
 
 
 def test_a_stopped_region_is_a_state_and_not_a_thousand_missing_objects(estate):
@@ -156,12 +217,22 @@ def test_what_nobody_declares_is_told_and_never_deleted(estate):
     version = model.get_api_version(model.SECURITY_GROUP)
     estate.inject("log_delay", seconds=600)
     clients.put(id_, version, {"location": clients.estate.regions["primary"].location})
+    kubectl(estate, "create", "configmap", "mine", "--from-literal=a=b", *APP)
+    kubectl(estate, "create", "namespace", "elsewhere", *OTHER_CONTEXT)
+    write_revision(estate, "hello-world", status="deployed", namespace="elsewhere")
     try:
         done, rows = audit(estate, apply=True)
         assert (done.verdict, done.started) == ("failed", [])
-        told = [(row["kind"], row["name"], row["by"]) for row in rows]
-        assert told == [("undeclared", "nsg-mine", "not yet told")]
+        assert {row["kind"] for row in rows} == {"undeclared"}
+        assert [(row["name"], row["by"]) for row in rows] == [
+            ("nsg-mine", "not yet told"),
+            ("hello-world/mine", "kubectl-create"),
+            ("elsewhere/hello-world", "not told"),
+        ]
+        assert "ConfigMap hello-world/mine in eastus" in " ".join(done.plan["notes"])
         assert clients.arm.find(id_, version)
     finally:
         estate.inject("log_delay", seconds=0)
         clients.delete(id_, version)
+        kubectl(estate, "delete", "configmap", "mine", *APP)
+        kubectl(estate, "delete", "namespace", "elsewhere", *OTHER_CONTEXT)

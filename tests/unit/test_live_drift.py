@@ -159,3 +159,29 @@ def test_what_was_added_to_a_secret_is_not_shown():
             "data": {"extra": "c2VjcmV0"}}  # fmt: skip
     (one,) = live_drift.list_additions({"kind": "Secret"}, live)
     assert (one.path, one.value, str(one.author)[:1]) == ("data.extra", "(hidden)", "x")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "who"),
+    [
+        ({"managedFields": [entry("kubectl", {}, time="2"), entry("edit", {}, time="1")]}, "edit"),
+        ({"managedFields": [entry("helm", {})]}, None),
+        ({"managedFields": [entry("kubelet", {}), entry("x", {}, subresource="status")]}, None),
+        ({"managedFields": [entry("kubectl", {})], "ownerReferences": [{"kind": "X"}]}, None),
+        ({}, None),
+    ],
+)
+def test_a_stranger_is_who_made_what_nobody_declares(metadata, who):
+    """Not a release, not a controller, not for an object that belongs to another one."""
+    found = live_drift.find_stranger({"metadata": metadata})
+    assert (found.manager if found else None) == who
+
+
+def test_a_variable_that_is_named_like_a_secret_is_not_shown():
+    """Who sets a password by hand shall not find it in a report."""
+    env = {"name": "API_PASSWORD", "value": "planted"}
+    key = 'k:{"name":"API_PASSWORD"}'
+    owned = in_app({"f:env": {key: {"f:name": {}, "f:value": {}}}})
+    live = deployment(containers=[{**ENV, "env": [env]}], managed=[entry("kubectl-set", owned)])
+    (one,) = live_drift.list_additions(deployment(), live)
+    assert one.value == live_drift.HIDDEN
