@@ -94,6 +94,16 @@ class Subscription:
         }
         self._put(self.cluster_id(location), _AKS_API, body)
 
+    def change_pools(self, verb, location, names):
+        """Put or delete pools of one node all at once, and wait for every one."""
+        body = {"properties": {"count": 1, "vmSize": "Standard_D2s_v3"}}
+        begin = {
+            "put": lambda id_: self.arm.begin_put(id_, _AKS_API, body),
+            "delete": lambda id_: self.arm.begin_delete(id_, _AKS_API),
+        }[verb]
+        for poller in [begin(f"{self.cluster_id(location)}/agentPools/{name}") for name in names]:
+            self.arm.wait(poller, what=f"{verb} pools", timeout=60)
+
     def delete_cluster(self, location):
         poller = self.arm.begin_delete(self.cluster_id(location), _AKS_API)
         self.arm.wait(poller, what="delete cluster", timeout=60)

@@ -40,6 +40,15 @@ def test_nodes_follow_the_pool(rack):
     assert [line.split()[5] for line in after] == [line.split()[5] for line in before]
 
 
+def test_pools_change_side_by_side(rack):
+    """Two pools come and go at once, and each node just once."""
+    rack.put_cluster("eastus", role="primary")
+    rack.change_pools("put", "eastus", ["one", "two"])
+    assert count_nodes(rack) == 3
+    rack.change_pools("delete", "eastus", ["one", "two"])
+    assert count_nodes(rack) == 1
+
+
 def test_a_stopped_cluster_keeps_its_objects(rack, wait_for):
     """Its API server is gone while it is stopped; started again, its pods run as new processes."""
     rack.put_cluster("eastus", role="primary")
