@@ -1,6 +1,7 @@
 """The sandbox answers Terraform's azurerm call by call, for every resource of `walks/`."""
 
 import pathlib
+import re
 
 import azurerm_walk
 import pytest
@@ -8,6 +9,7 @@ import requests
 import yaml
 
 WALKS = pathlib.Path(__file__).parent / "walks"
+MODULES = pathlib.Path(__file__).parents[3] / "infra/modules"
 
 
 def _resources():
@@ -16,6 +18,15 @@ def _resources():
         for path in sorted(WALKS.glob("*.yaml"))
         for resource in yaml.safe_load(path.read_text())["resources"]
     ]
+
+
+def test_every_type_of_the_modules_is_walked():
+    """A new resource in infra/modules needs a walk; its place is the file of its family."""
+    text = "".join(path.read_text() for path in MODULES.rglob("*.tf"))
+    used = set(re.findall(r'^resource "(azurerm_\w+)"', text, re.MULTILINE))
+    walked = {one.values[0]["name"].partition("-")[0] for one in _resources()}
+    assert used
+    assert used - walked == set()
 
 
 @pytest.fixture(scope="module")

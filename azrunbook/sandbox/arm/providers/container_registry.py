@@ -170,6 +170,8 @@ _DEFAULTS: Json = {
     "dataEndpointEnabled": False,
     "publicNetworkAccess": "Enabled",
     "networkRuleBypassOptions": "AzureServices",
+    "networkRuleBypassAllowedForTasks": False,
+    "roleAssignmentMode": "LegacyRegistryPermissions",
     "zoneRedundancy": "Disabled",
     "policies": {
         "quarantinePolicy": {"status": "disabled"},
