@@ -47,6 +47,22 @@ class UnavailableError(Exception):
     """The database cannot be asked just now; nothing was recorded that was confirmed."""
 
 
+class Connection(psycopg.Connection):
+    """A connection whose last failure to come about is kept: the pool only logs it."""
+
+    last_failure = ""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> "Connection":
+        try:
+            made = super().connect(conninfo, **options)
+        except psycopg.OperationalError as error:
+            cls.last_failure = str(error).strip()
+            raise
+        cls.last_failure = ""
+        return made
+
+
 class Visits:
     """The visits of all regions; `region` and `pod` are noted with each new one."""
 
@@ -122,7 +138,19 @@ class Visits:
                     connection.close()  # to a server that is a replica now: not to be lent again
                     raise
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
-            raise UnavailableError(str(error)) from error
+            raise UnavailableError(self._describe(error)) from error
+
+    def _describe(self, error: psycopg.Error) -> str:
+        """Say why there is no connection; of a certificate, whose was expected."""
+        failure = Connection.last_failure
+        said = ": ".join(part for part in (str(error), failure) if part)
+        if "certificate" not in failure:
+            return said
+        wanted = psycopg.conninfo.conninfo_to_dict(self._database_url)
+        return (
+            f"{said}; expected a certificate for {wanted.get('host')} that is valid now and signed "
+            f"by an authority of sslrootcert={wanted.get('sslrootcert')}"
+        )
 
     def _open(self) -> psycopg_pool.ConnectionPool:
         """Open the pool in this process: threads and connections do not survive a fork."""
@@ -130,6 +158,7 @@ class Visits:
             if self._pool is None:
                 self._pool = psycopg_pool.ConnectionPool(
                     self._database_url,
+                    connection_class=Connection,
                     kwargs={
                         "connect_timeout": _WAIT_SECONDS,
                         "options": f"-c statement_timeout={_STATEMENT_MILLISECONDS}",

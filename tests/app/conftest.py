@@ -102,13 +102,22 @@ def serve(tmp_path):
             server.process.wait()
 
 
-@pytest.fixture(scope="session")
-def main():
-    """The module app/src/main.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("hello_world_main", SOURCE / "main.py")
+def load(name):
+    """A module of app/src, which is in no package."""
+    spec = importlib.util.spec_from_file_location(f"hello_world_{name}", SOURCE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def main():
+    return load("main")
+
+
+@pytest.fixture
+def visits():
+    return load("visits")
 
 
 @pytest.fixture
