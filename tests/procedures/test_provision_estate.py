@@ -1,6 +1,7 @@
 """Procedure 01 on a sandbox: the plan, idempotence, refusals, faults of ARM, resuming, undo."""
 
 import json
+import re
 import urllib.parse
 from collections import Counter
 
@@ -194,15 +195,29 @@ def test_another_operation_on_the_cluster_is_waited_for(estate, clients):
     assert estate.perform(PROCEDURE).started == []
 
 
-def test_a_refusal_that_stays_fails_the_step_and_the_next_run_goes_on(estate, clients):
-    """A 400 is not repeated: the step fails with ARM's words, and the next run does only it."""
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (400, "BadRequest", "BadRequest: no such thing"),
+        (401, "InvalidAuthenticationToken", "Azure refuses the credential .*Sign in again"),
+        (403, "AuthorizationFailed", "AuthorizationFailed: no such thing.*Expected a role"),
+    ],
+)
+def test_a_refusal_that_stays_fails_the_step_and_the_next_run_goes_on(
+    estate, clients, status, code, said
+):
+    """It is not repeated: the step fails with what to do, and the next run does only it."""
     route = remove_route(clients)
-    estate.inject("arm", path=f"*{route.name}", method="PUT", status=400, code="BadRequest",
+    estate.inject("arm", path=f"*{route.name}", method="PUT", status=status, code=code,
                   message="no such thing")  # fmt: skip
     done = estate.perform(PROCEDURE)
     assert type(done.error).__name__ == "StepError"
-    assert "BadRequest: no such thing" in str(done.error)
-    assert len(estate.perform(PROCEDURE).started) == 1
+    (failed,) = done.list("step_failed")
+    assert re.search(said, str(done.error))
+    assert re.search(said, failed["error"])
+    assert route.name in failed["step"]
+    assert done.verdict == "interrupted"  # a runner, which there is none here, writes the end
+    assert estate.perform(PROCEDURE).started == [failed["step"]]
 
 
 def test_putting_back_what_is_there_changes_nothing(clients, tell):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import engine_parity
@@ -36,6 +37,9 @@ def plan_estate(folder, declared, binary, stand_ins):
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert PASSWORD not in shown
+    with zipfile.ZipFile(folder / "data" / "plans" / saved.file.name) as kept:
+        assert "tfplan" in kept.namelist()
+        assert not any(PASSWORD.encode() in kept.read(name) for name in kept.namelist())
     return [
         (one["type"], one["change"]["after"])
         for one in json.loads(shown)["resource_changes"]
