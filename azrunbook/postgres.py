@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # the SDKs are imported when a client is made, not with this 
     from azrunbook import arm
 
 PRIMARY = "Primary"
+_METRICS_API = "2024-02-01"
+_LAG = "physical_replication_delay_in_seconds"
+_LAG_MINUTES = 5
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,22 @@ class FlexibleServers:
         """List what replicates a server."""
         found = self._arm.list(f"{primary_id}/replicas", self._api_version)
         return tuple(map(_describe, found))
+
+    def measure_lag(self, replica_id: str) -> float | None:
+        """How many seconds a replica is late by Azure's last measurement; None: it does not say.
+
+        The largest of the last minutes for which Azure Monitor has a value.
+        """
+        query = f"metricnames={_LAG}&aggregation=Maximum&interval=PT1M"
+        path = f"{replica_id}/providers/Microsoft.Insights/metrics?{query}"
+        told = [
+            float(point["maximum"])
+            for metric in self._arm.list(path, _METRICS_API)
+            for series in metric["timeseries"]
+            for point in series["data"]
+            if point.get("maximum") is not None
+        ]
+        return max(told[-_LAG_MINUTES:], default=None)
 
     def list_endpoints(self, primary_id: str) -> tuple[Endpoint, ...]:
         """List the virtual endpoints whose writer a server is."""

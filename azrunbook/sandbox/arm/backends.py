@@ -94,6 +94,15 @@ class ServerRequest:
     source_id: str | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Replication:
+    """How a replica follows: ``Active``, ``Catchup`` or ``Broken``; None: it is not connected."""
+
+    state: str
+    lag_bytes: int | None
+    lag_seconds: float | None
+
+
 class DatabaseBackend(Protocol):
     """Runs PostgreSQL servers; ids as ARM has them, compared without regard to letter case."""
 
@@ -122,6 +131,9 @@ class DatabaseBackend(Protocol):
         self, id_: str, mode: Literal["Switchover", "Standalone"], *, forced: bool
     ) -> None:
         """Let a replica take writes; a switchover makes its source the replica."""
+
+    async def measure(self, id_: str) -> Mapping[str, Replication]:
+        """How each replica of a server follows it, by id in lower case."""
 
     async def point(self, host: str, id_: str | None) -> None:
         """Let a virtual endpoint's name lead to a server; None: to none any more."""

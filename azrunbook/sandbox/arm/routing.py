@@ -6,7 +6,7 @@ the caller's). The list of routes is at once the documentation: :func:`list_cove
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from azrunbook.sandbox.arm import errors, paths
@@ -64,6 +64,8 @@ class Answer:
 
 
 Handler = Callable[[Call], Answer]
+# For what only a backend knows now. It changes nothing, and nobody records it.
+Reader = Callable[[Call], Awaitable[Answer]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Route:
     method: str
     template: str
     operation: str
-    handler: Handler
+    handler: Handler | Reader
     api_versions: tuple[str, ...]
 
     @property

@@ -5,11 +5,12 @@ and answers; it decides nothing about resources. Handlers are synchronous, so a 
 atomic step of the event loop; what takes time is a long-running operation.
 """
 
+import inspect
 import json
 import logging
 import time
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -141,7 +142,7 @@ class ArmServer:
         headers = _trace_headers(request)
         try:
             raw = await request.read()
-            answer = self._answer(request, raw, headers)
+            answer = await self._answer(request, raw, headers)
         except errors.ArmError as error:
             answer = routing.Answer(error.status, error.body(), error.headers)
         except Exception:
@@ -157,7 +158,9 @@ class ArmServer:
             answer = routing.Answer(204, None, answer.headers)
         return _respond(answer, headers)
 
-    def _answer(self, request: web.Request, raw: bytes, headers: dict[str, str]) -> routing.Answer:
+    async def _answer(
+        self, request: web.Request, raw: bytes, headers: dict[str, str]
+    ) -> routing.Answer:
         token = self.identity.check(request.headers.get("Authorization"), _origin(request))
         query = {name.lower(): value for name, value in request.query.items()}
         if "api-version" not in query:
@@ -174,10 +177,14 @@ class ArmServer:
         route.check_api_version(query["api-version"])
         self._throttling.admit_operation(route.operation, request.path)
         call = _call(request, route, parameters, query, raw)
+        if inspect.iscoroutinefunction(route.handler):
+            self._providers.guard.check(call, token.principal)
+            return cast("routing.Answer", await route.handler(call))
+        handler = cast("routing.Handler", route.handler)
 
         def handle() -> routing.Answer:
             self._providers.guard.check(call, token.principal)
-            return route.handler(call)
+            return handler(call)
 
         correlation = headers["x-ms-correlation-request-id"]
         return self.activity.record(call, token, correlation, handle)

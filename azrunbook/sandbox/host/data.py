@@ -146,6 +146,12 @@ class Databases:
         is_standalone = mode == "Standalone"
         await self._do(self._servers.promote(id_, is_forced=forced, is_standalone=is_standalone))
 
+    async def measure(self, id_: str) -> dict[str, backends.Replication]:
+        return {
+            one.id.lower(): backends.Replication(one.state, one.lag_bytes, one.lag_seconds)
+            for one in await self._servers.list_replicas(id_)
+        }
+
     async def point(self, host: str, id_: str | None) -> None:
         async def point() -> None:
             self._servers.point(host, id_)

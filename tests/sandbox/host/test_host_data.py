@@ -122,13 +122,17 @@ def test_database_is_found_where_its_zone_leads_and_follows_a_promotion(place, w
         put_private_endpoint(place, location)
     ask(place, WRITER, "create table orders as select 1 as id")
     east = read_names(place)[WRITER]
+    servers = postgres.FlexibleServers(place.arm, api_version=POSTGRES)
+    (replica,) = servers.list_replicas(server(place))
+    assert (replica.replication_state, servers.measure_lag(server(place))) == ("Active", None)
+    assert servers.measure_lag(replica.id) >= 0
 
     lifecycle.inject(place.home, {"kind": "data_loss", "location": "eastus"})
     with pytest.raises(psycopg.OperationalError, match="refused"):
         ask(place, WRITER, "select 1")
-    servers = postgres.FlexibleServers(place.arm, api_version=POSTGRES)
     (replica,) = servers.list_replicas(server(place))
     assert (replica.role, replica.state) == ("GeoAsyncReplica", "Ready")
+    assert (replica.replication_state, servers.measure_lag(replica.id)) == ("Broken", None)
     servers.promote(replica.id, is_forced=True, timeout=60)
     assert [one.name for one in servers.list_replicas(replica.id)] == ["pg-eastus"]
     (endpoint,) = servers.list_endpoints(replica.id)

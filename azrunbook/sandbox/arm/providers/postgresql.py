@@ -6,7 +6,7 @@ promoting a replica is one on its source too.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from azrunbook.sandbox.arm import backends, collection, errors, operations, paths, routing, services
@@ -22,6 +22,7 @@ DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers/databases"
 VIRTUAL_ENDPOINT = "Microsoft.DBforPostgreSQL/flexibleServers/virtualendpoints"
 API_VERSIONS = ("2022-12-01", "2023-06-01-preview", "2024-08-01", "2025-06-01-preview",
                 "2025-08-01", "2026-01-01-preview", "2026-04-01", "2026-10-01")  # fmt: skip
+METRICS_VERSIONS = ("2018-01-01", "2023-10-01", "2024-02-01")
 _BASE = f"{SUBSCRIPTION}/providers/{NAMESPACE}/locations/{{location}}"
 STYLE = operations.PollingStyle(
     status=f"{_BASE}/azureAsyncOperation/{{operationId}}",
@@ -40,8 +41,10 @@ class PostgreSql:
 
     def routes(self) -> list[Route]:
         polls = self._parts.long_running
-        table: list[tuple[str, str, str, routing.Handler]] = [
+        table: list[tuple[str, str, str, routing.Handler | routing.Reader]] = [
             ("GET", f"{_ONE}/replicas", "Replicas_ListByServer", self.list_replicas),
+            ("GET", f"{_ONE}/providers/Microsoft.Insights/metrics", "Metrics_List",
+             self.list_metrics),
             ("POST", f"{_ONE}/start", "Servers_Start", self.start),
             ("POST", f"{_ONE}/stop", "Servers_Stop", self.stop),
             ("POST", f"{_ONE}/restart", "Servers_Restart", self.restart),
@@ -54,7 +57,8 @@ class PostgreSql:
         return [
             *(r for kind in self._kinds()
               for r in collection.Collection(kind, self._parts).routes()),
-            *(Route(*row, API_VERSIONS) for row in table),
+            *(Route(*row, METRICS_VERSIONS if "Insights" in row[1] else API_VERSIONS)
+              for row in table),
         ]  # fmt: skip
 
     def _kinds(self) -> tuple[Kind, ...]:
@@ -74,9 +78,27 @@ class PostgreSql:
                  render=collection.without_state, **common),
         )  # fmt: skip
 
-    def list_replicas(self, call: Call) -> Answer:
-        self._parts.store.get(call.resource, SERVER)
-        return Answer(200, {"value": [self._render(one) for one in self._replicas(call.resource)]})
+    async def list_replicas(self, call: Call) -> Answer:
+        source = self._parts.store.get(call.resource, SERVER)
+        found = [self._render(one) for one in self._replicas(call.resource)]
+        measured = await self._measure(source)
+        for one in found:
+            if now := measured.get(one["id"].lower()):
+                one["properties"]["replica"]["replicationState"] = now.state
+        return Answer(200, {"value": found})
+
+    async def _measure(self, source: Json) -> Mapping[str, backends.Replication]:
+        backend = self._parts.backends.databases
+        return await backend.measure(source["id"]) if backend else {}
+
+    async def list_metrics(self, call: Call) -> Answer:
+        """What Azure Monitor knows of a replica, as of now instead of the last minutes."""
+        server = paths.parse(str(call.resource).partition("/providers/Microsoft.Insights")[0])
+        body = self._parts.store.get(server, SERVER)
+        source = body["properties"].get("sourceServerResourceId")
+        measured = await self._measure({"id": source}) if source else {}
+        asked = call.query.get("metricnames", "").split(",")
+        return Answer(200, postgresql_model.render_metrics(server, asked, measured.get(server.key)))
 
     def check_name(self, call: Call) -> Answer:
         name = str(call.body.get("name", ""))

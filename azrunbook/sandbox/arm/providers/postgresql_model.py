@@ -1,9 +1,10 @@
 """Flexible servers as documents: what Azure refuses, fills in and shows. Pure."""
 
+import datetime as dt
 import re
 from typing import Any
 
-from azrunbook.sandbox.arm import backends, collection, errors, vm_sizes
+from azrunbook.sandbox.arm import backends, collection, errors, paths, vm_sizes
 from azrunbook.sandbox.arm.collection import Draft
 
 Json = dict[str, Any]
@@ -156,6 +157,45 @@ def render(document: Json, *, is_busy: bool) -> Json:
         properties["sourceServerResourceId"] = stored["sourceServerResourceId"]
     properties |= {"state": state, "replica": replica, "replicaCapacity": replica["capacity"]}
     return {**document, "properties": properties}
+
+
+def render_metrics(
+    server: paths.ResourceId, asked: list[str], measured: backends.Replication | None
+) -> Json:
+    """Return metrics of a replica as Azure Monitor does; a series is empty where nothing is known.
+
+    Raises:
+        errors.ArmError: 400 for a metric that is not emulated.
+    """
+    values: Json = {"physical_replication_delay_in_seconds": measured and measured.lag_seconds}
+    if unknown := [name for name in asked if name not in values]:
+        raise errors.bad_request(
+            f"Failed to find metric configuration for metric: {', '.join(unknown)}. Valid metrics: "
+            f"{', '.join(values)}",
+        )
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:00Z")
+    return {
+        "cost": 0,
+        "interval": "PT1M",
+        "value": [
+            {
+                "id": f"{server}/providers/Microsoft.Insights/metrics/{name}",
+                "type": "Microsoft.Insights/metrics",
+                "name": {"value": name, "localizedValue": name},
+                "unit": "Seconds",
+                "timeseries": []
+                if values[name] is None
+                else [
+                    {
+                        "metadatavalues": [],
+                        "data": [{"timeStamp": now, "maximum": values[name]}],
+                    }
+                ],
+                "errorCode": "Success",
+            }
+            for name in asked
+        ],
+    }
 
 
 def request(document: Json) -> backends.ServerRequest:
