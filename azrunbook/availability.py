@@ -24,6 +24,7 @@ class Sample:
         version: of the release that served it.
         pod: that served it.
         error: why there was no answer.
+        created: id of what the request made; empty for one that made nothing.
     """
 
     at: float
@@ -33,6 +34,7 @@ class Sample:
     version: str = ""
     pod: str = ""
     error: str = ""
+    created: str = ""
 
     @property
     def is_ok(self) -> bool:

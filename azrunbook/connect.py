@@ -322,15 +322,15 @@ class Clients:
         """Where users reach the application, without a trailing slash."""
         return f"https://{self.front_door.get_endpoint_host()}"
 
-    def prober(self, path: str, *, rate_per_second: float) -> "traffic.Prober":
-        """A prober of the public endpoint, not started yet."""
+    def prober(self, path: str, **asking: Any) -> "traffic.Prober":
+        """A prober of the public endpoint, not started yet; how it asks is its own to say."""
         from azrunbook import traffic
 
         return traffic.Prober(
             f"{self.public_url}{path}",
             connect_to=self.connection.public_connect_to,
             ca_bundle=self.connection.ca_bundle,
-            rate_per_second=rate_per_second,
+            **asking,
         )
 
     def visits(self) -> "visits.Visits":

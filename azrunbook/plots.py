@@ -5,7 +5,7 @@ takes a second to import: only who draws pays for it.
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,54 @@ def plot_traffic(
     return to_svg(figure)
 
 
+def plot_writes(
+    samples: Sequence[availability.Sample],
+    marks: Sequence[availability.Mark],
+    *,
+    lost: Collection[str],
+) -> Svg:
+    """Writes a second by what became of them, over a time axis as in :func:`plot_traffic`.
+
+    Args:
+        samples: in the order in which they were due; at least one.
+        marks: events to draw as vertical lines.
+        lost: ids of the confirmed ones that are missing now.
+    """
+    from matplotlib.figure import Figure
+
+    start = samples[0].at
+    figure = Figure(figsize=(10, 2.6), layout="constrained")
+    axes = figure.subplots()
+    kinds = {
+        "kept": (_COLOURS[2], [one for one in samples if one.created and one.created not in lost]),
+        "lost": (_COLOURS[-1], [one for one in samples if one.created in lost]),
+        "not confirmed": (_FAILED, [one for one in samples if not one.created]),
+    }
+    below = [0] * (int(samples[-1].at - start) + 1)
+    for name, (colour, found) in kinds.items():
+        counts = [0] * len(below)
+        for one in found:
+            counts[int(one.at - start)] += 1
+        below = _stack(axes, counts, below, colour=colour, label=name)
+    axes.set_ylabel("writes / s")
+    axes.set_xlabel("seconds since the first write")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
+    draw_marks((axes,), marks, start)
+    name_marks(axes, marks, start, seconds=samples[-1].at - start)
+    return to_svg(figure)
+
+
+def _stack(
+    axes: "Axes", counts: Sequence[int], below: Sequence[int], *, colour: str, label: str
+) -> list[int]:
+    """Draw counts a second on top of those below; the new heights."""
+    axes.bar(
+        [second + 0.5 for second in range(len(counts))], counts, width=1.0, bottom=below,
+        color=colour, label=label,
+    )  # fmt: skip
+    return [low + more for low, more in zip(below, counts, strict=True)]
+
+
 def to_svg(figure: "Figure") -> Svg:
     """Draw; the same figure gives the same text whenever it is drawn."""
     text = io.StringIO()
@@ -113,11 +161,7 @@ def _draw_served(
         for one in samples:
             if one.is_ok and getattr(one, by) == name:
                 counts[int(one.at - start)] += 1
-        axes.bar(
-            [second + 0.5 for second in range(seconds)], counts, width=1.0, bottom=below,
-            color=colour, label=name or "unknown",
-        )  # fmt: skip
-        below = [low + more for low, more in zip(below, counts, strict=True)]
+        below = _stack(axes, counts, below, colour=colour, label=name or "unknown")
     axes.set_ylabel(f"answers / s\nby {by}")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
 

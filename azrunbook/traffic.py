@@ -34,6 +34,7 @@ class Prober:
         ca_bundle: PEM file of the trusted authorities; None: the system's.
         rate_per_second: requests due per second.
         timeout_seconds: for one request, all in all.
+        identify: makes each request a POST, and reads from its answer the id of what was made.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Prober:
         ca_bundle: Path | None = None,
         rate_per_second: float = 20,
         timeout_seconds: float = 5,
+        identify: "Callable[[httpx.Response], str] | None" = None,
     ) -> None:
         self.url = url
         self.rate_per_second = rate_per_second
@@ -51,6 +53,7 @@ class Prober:
         self._target = _retarget(url, connect_to)
         self._ca_bundle = ca_bundle
         self._timeout_seconds = timeout_seconds
+        self._identify = identify
         self._samples: list[availability.Sample] = []
         self._marks: list[availability.Mark] = []
         self._described: dict[str, str] = {}
@@ -143,15 +146,17 @@ class Prober:
         import httpx
 
         sent = time.monotonic()
-        status, headers, error = 0, httpx.Headers(), ""
+        status, headers, error, created = 0, httpx.Headers(), "", ""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                answer = await client.get(
+                answer = await client.request(
+                    "POST" if self._identify else "GET",
                     self._target,
                     headers={"Host": self._host},
                     extensions={"sni_hostname": self._host.partition(":")[0]},
                 )
             status, headers = answer.status_code, answer.headers
+            created = self._identify(answer) if self._identify else ""
         except (httpx.HTTPError, TimeoutError) as failure:
             error = await self._describe(failure)
         sample = availability.Sample(
@@ -162,6 +167,7 @@ class Prober:
             version=headers.get("x-app-version", ""),
             pod=headers.get("x-app-pod", ""),
             error=error,
+            created=created,
         )
         with self._arrived:
             self._samples.append(sample)

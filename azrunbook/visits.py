@@ -2,13 +2,13 @@
 
 Asks the public endpoint, because the database is private. A visit counts as confirmed when the
 application answered 201 for it; after a failover each confirmed one is looked up again, and what is
-missing is what was lost. That is the recovery point as a user would measure it.
+missing is what was lost (:mod:`azrunbook.writes` judges it).
 """
 
-import datetime as dt
 import ssl
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent import futures
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
@@ -16,40 +16,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from azrunbook import certificates, errors
+from azrunbook import certificates, errors, writes
 
-_PATH = "/api/visits"
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A visit that was confirmed; ``at`` is when, by this machine's clock."""
-
-    id: str
-    at: dt.datetime
+PATH = "/api/visits"
+_WORKERS = 8
 
 
-@dataclass(frozen=True)
-class Loss:
-    """What a failover cost.
-
-    ``seconds`` go from the last confirmed visit before the first lost one to the last confirmed
-    one: the recovery point. 0 when nothing is lost.
-    """
-
-    confirmed: int
-    lost: int
-    seconds: float
-
-
-def measure_loss(confirmed: Sequence[Visit], lost_ids: Sequence[str]) -> Loss:
-    """Judge what is missing; pure."""
-    visits = sorted(confirmed, key=lambda one: one.at)
-    lost = [index for index, one in enumerate(visits) if one.id in set(lost_ids)]
-    if not lost:
-        return Loss(len(visits), 0, 0.0)
-    kept = visits[max(lost[0] - 1, 0)]
-    return Loss(len(visits), len(lost), (visits[-1].at - kept.at).total_seconds())
+def read_id(answer: httpx.Response) -> str:
+    """The id of the visit that an answer confirms; empty when it confirms none."""
+    return str(answer.json()["visit"]) if answer.status_code == HTTPStatus.CREATED else ""
 
 
 class Visits:
@@ -86,32 +61,34 @@ class Visits:
     def __exit__(self, *_exception: object) -> None:
         self._client.close()
 
-    def record(self) -> Visit | None:
+    def record(self) -> writes.Write | None:
         """Record a visit; None when it was not confirmed, whatever became of it.
 
         Raises:
             StepError: the application has no visits: it was released without a database.
             ConnectError: whoever answers does not prove to be the endpoint.
         """
+        asked_at = time.time()
         try:
-            answer = self._ask("POST", _PATH)
+            answer = self._ask("POST", PATH)
         except httpx.HTTPError:
             return None
-        if answer.status_code != HTTPStatus.CREATED:
-            return None
-        return Visit(str(answer.json()["visit"]), dt.datetime.now(tz=dt.UTC))
+        visit = read_id(answer)
+        return writes.Write(visit, asked_at, time.time()) if visit else None
 
-    def list_lost(self, confirmed: Sequence[Visit]) -> list[str]:
+    def list_lost(self, confirmed: Sequence[writes.Write]) -> list[str]:
         """Look every confirmed visit up; the ids of those that are not there.
 
         Raises:
             StepError: one could not be looked up: nothing can be said yet.
         """
-        return [one.id for one in confirmed if not self._is_there(one)]
+        with futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+            found = list(pool.map(self._is_there, confirmed))
+        return [one.id for one, is_there in zip(confirmed, found, strict=True) if not is_there]
 
-    def _is_there(self, visit: Visit) -> bool:
+    def _is_there(self, visit: writes.Write) -> bool:
         try:
-            answer = self._ask("GET", f"{_PATH}/{visit.id}")
+            answer = self._ask("GET", f"{PATH}/{visit.id}")
         except httpx.HTTPError as error:
             raise errors.StepError(f"{self._name}: no answer ({error}). Ask again.") from error
         is_told = answer.status_code == HTTPStatus.OK or _is_unknown(answer)
@@ -136,7 +113,7 @@ class Visits:
             raise
         if method == "POST" and _is_unknown(answer):
             raise errors.StepError(
-                f"{self._name} has no {_PATH}: the application was released without a database. "
+                f"{self._name} has no {PATH}: the application was released without a database. "
                 "Release it with data.secretName."
             )
         return answer

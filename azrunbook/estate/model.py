@@ -27,9 +27,14 @@ class App(documents.Model):
 
 
 class Objectives(documents.Model):
-    """What a drill is judged by."""
+    """What a drill is judged by.
+
+    Attributes:
+        recovery_point_seconds: how far back the last write may be that a forced promotion keeps.
+    """
 
     recovery_time_seconds: int = Field(gt=0, examples=[60])
+    recovery_point_seconds: int = Field(ge=0, examples=[300])
     steady_availability_percent: float = Field(ge=0, le=100, examples=[99.9])
 
 

@@ -8,8 +8,8 @@ import html
 from dataclasses import dataclass
 from typing import Literal
 
-from azrunbook import checks, connect, errors, estate, front_door, plan as plans
-from azrunbook.procedures import actions
+from azrunbook import checks, connect, errors, estate, front_door, plan as plans, writes
+from azrunbook.procedures import actions, data_roles
 
 _APP_READY_SECONDS = 600.0
 _STEP_TIMEOUT_SECONDS = 1200
@@ -50,13 +50,17 @@ class RegionFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """Both regions, which one the drill is about, and what the edge's settings predict."""
+    """Both regions, which one the drill is about, and what the edge's settings predict.
+
+    ``data``: the databases' and caches' roles; None where there is nothing that could be promoted.
+    """
 
     target: RegionFacts
     others: tuple[RegionFacts, ...]
     prediction: front_door.Prediction
     objectives: estate.Objectives
     probe_interval_seconds: int
+    data: data_roles.Facts | None = None
 
     @property
     def preferred(self) -> RegionFacts:
@@ -70,7 +74,8 @@ class Facts:
         )
         titles = ("region", "role", "cluster", "power", "origin", "priority", "replicas ready")
         head = "".join(f"<th>{title}</th>" for title in titles)
-        return f"<table class='facts'><tr>{head}</tr>{rows}</table>"
+        table = f"<table class='facts'><tr>{head}</tr>{rows}</table>"
+        return f"{table}<p>Data: {html.escape(str(self.data))}</p>" if self.data else table
 
 
 def _row(one: RegionFacts) -> tuple[object, ...]:
@@ -105,6 +110,7 @@ def observe(clients: connect.Clients, *, region: str) -> Facts:
         prediction=front_door.predict_detection(settings.health_probe, settings.load_balancing),
         objectives=clients.estate.objectives,
         probe_interval_seconds=settings.health_probe.interval_seconds,
+        data=data_roles.observe(clients),
     )
 
 
@@ -152,6 +158,15 @@ def check_serving(one: RegionFacts) -> checks.CheckResult:
         ),
         advice="azrunbook run 07_fail_back_region, or 03_release_app",
     )
+
+
+def check_data(
+    facts: Facts, locations: set[str], promote: writes.Promote
+) -> list[checks.CheckResult]:
+    """After a promotion, writes go where they should."""
+    if promote == "none" or facts.data is None:
+        return []
+    return [data_roles.check_writer(facts.data, locations)]
 
 
 def plan_power(target: RegionFacts, wanted: Power) -> tuple[plans.Change, plans.Step]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from azrunbook import errors
-from azrunbook.procedures import actions, region_failback, region_failover, undoing
+from azrunbook.procedures import actions, data_roles, region_failback, region_failover, undoing
 
 FAIL_OVER = "06_fail_over_region"
 FAIL_BACK = "07_fail_back_region"
@@ -21,6 +21,12 @@ def without_secondary(clients, tell):
     assert perform("stop_cluster", clients, tell, "secondary") == "stopped"
     yield
     assert perform("start_cluster", clients, tell, "secondary") == "started, application ready"
+
+
+def end(failed):
+    """A kernel would have ended, and its prober and writer with it."""
+    failed.cells["drill"]._prober.stop()
+    failed.cells["writer"]._prober.stop()
 
 
 def power(estate):
@@ -84,7 +90,7 @@ def test_a_stop_that_fails_is_taken_back(estate, clients):
     estate.inject("arm", path="*eastus*/managedClusters/*", method="stop", code="StopFailed",
                   message="not today")  # fmt: skip
     done = estate.perform(FAIL_OVER)
-    done.cells["drill"]._prober.stop()  # a kernel would have ended, and its prober with it
+    end(done)
     assert "StopFailed: not today" in str(done.error)
     assert undoing.undo(done.folder, clients).verdict == "undone"
     assert power(estate) == {"eastus": "Running", "westus2": "Running"}
@@ -92,27 +98,87 @@ def test_a_stop_that_fails_is_taken_back(estate, clients):
     assert again.verdict == "passed", again.error
 
 
+def figures(done):
+    return {one["name"]: one["value"] for one in done.list("metric")}
+
+
+@pytest.fixture
+def late_replica(estate, clients):
+    """The secondary's database is a second and a half behind."""
+    replica = data_roles.server_id(clients, "secondary")
+    estate.inject("data_delay", id=replica, seconds=1.5)
+
+
+@pytest.fixture
+def without_replica(estate):
+    """The other region's database and cache are down, and come back at the end."""
+    estate.inject("data_loss", location="westus2")
+    yield
+    estate.inject("data_restore", location="westus2")
+
+
+@pytest.mark.usefixtures("without_replica")
+def test_data_is_not_moved_to_a_replica_that_does_not_follow(clients):
+    """The preflight says so before anything is changed; who leaves the data alone may go on."""
+    found = {one.name: one for one in region_failover.preflight(clients, region="primary")}
+    refused = found["database replicates to westus2"]
+    assert (refused.passed, refused.found) == (False, "GeoAsyncReplica, Ready, Broken")
+    kept = region_failover.preflight(clients, region="primary", promote="none")
+    assert all(one.passed for one in kept)
+
+
+def test_a_promotion_that_is_refused_leaves_traffic_where_it_was(estate, clients):
+    """The data goes first: nothing was stopped, and there is nothing to take back."""
+    estate.inject("arm", path="*flexibleServers/*westus2", method="PATCH", status=409,
+                  code="ReplicaNotInSync")  # fmt: skip
+    done = estate.perform(FAIL_OVER)
+    end(done)
+    assert "ReplicaNotInSync" in str(done.error)
+    assert done.started == ["promote psql-aks-multiregion-dv-westus2 (planned)"]
+    assert undoing.undo(done.folder, clients).verdict == "undone"
+    assert power(estate) == {"eastus": "Running", "westus2": "Running"}
+    assert data_roles.observe(clients).writer == "eastus"
+
+
 @pytest.mark.slow
-def test_a_region_goes_and_comes_back(estate):
-    """06: users notice and are served by the other. 07: nobody notices, also after a failed try."""
-    gone = estate.perform(FAIL_OVER)
+@pytest.mark.usefixtures("late_replica")
+def test_a_region_is_lost_with_its_last_writes_and_comes_back(estate, clients):
+    """06, forced: users are served by the other, some writes are gone. 07: nobody notices."""
+    gone = estate.perform(FAIL_OVER, promote="forced")
     assert gone.verdict == "passed", gone.error
-    figures = {one["name"]: one for one in gone.list("metric")}
-    assert figures["failed requests"]["value"] > 0
-    assert 0 < figures["time to detect"]["value"] <= figures["time to recover"]["value"]
-    assert figures["time to recover"]["predicted"] == [2.0, 4.0]
+    assert any("one-way" in note for note in gone.plan["notes"])
+    found = figures(gone)
+    assert found["failed requests"] > 0
+    assert 0 < found["time to detect"] <= found["time to recover"]
+    predicted = {one["name"]: one["predicted"] for one in gone.list("metric")}
+    assert predicted["time to recover"] == [2.0, 4.0]
+    assert 0 < found["lost writes"] < found["confirmed writes"]
+    assert found["recovery point"] > 0
+    assert predicted["recovery point"] == [0.0, pytest.approx(found["replication lag"], abs=0.01)]
+    assert 0 < found["writes unavailable"] < predicted["writes unavailable"][1]
+    evidence = [json.loads(line) for line in (gone.folder / "writes.jsonl").open()]
+    assert sum(one["is_lost"] for one in evidence) == found["lost writes"]
     requests = (gone.folder / "requests.jsonl").read_text().splitlines()
     assert json.loads(requests[-1])["region"] == "westus2"
+    data = data_roles.observe(clients)
+    assert (data.writer, data.links["westus2"]) == ("westus2", "without eastus")
+
     refused = estate.perform(FAIL_OVER)
     assert "eastus can serve" in str(refused.error)
     assert refused.started == []
+
     estate.inject("arm", path="*eastus*/managedClusters/*", method="start", code="StartFailed")
     failed = estate.perform(FAIL_BACK)
     failed.cells["drill"]._prober.stop()
     assert "StartFailed" in str(failed.error)
+    data = data_roles.observe(clients)
+    assert (data.writer, data.is_linked) == ("eastus", True)
+    written = failed.cells["writer"].finish()
+    assert (written.promote, written.loss.lost) == ("planned", 0)
+    assert all(one.passed for one in written.list_checks(clients.estate.objectives))
     back = estate.perform(FAIL_BACK)
     assert back.verdict == "passed", back.error
-    figures = {one["name"]: one["value"] for one in back.list("metric")}
-    assert (figures["failed requests"], figures["availability"]) == (0, 100)
+    found = figures(back)
+    assert (found["failed requests"], found["availability"]) == (0, 100)
     assert back.plan["steps"][0]["undo"][0]["action"] == "stop_cluster"
     assert power(estate) == {"eastus": "Running", "westus2": "Running"}

@@ -17,7 +17,8 @@ VARIABLE = re.compile(r'^variable "(\w+)" \{\n(.*?)^\}', re.DOTALL | re.MULTILIN
 # What Terraform has nothing to do with: how a region is called, what the release procedures put on
 # the clusters, and what a drill is judged by.
 NOT_TERRAFORMS = {"display_name", "image", "version_of_app", "replicas", "objectives",
-                  "recovery_time_seconds", "steady_availability_percent"}  # fmt: skip
+                  "recovery_time_seconds", "recovery_point_seconds",
+                  "steady_availability_percent"}  # fmt: skip
 
 
 def name_of(path):

@@ -31,6 +31,18 @@ def test_a_picture_names_events_and_regions(fails):
     assert ("no request failed" in picture.text) is not fails
 
 
+def test_a_picture_of_writes_tells_what_became_of_them():
+    """Kept, lost and not confirmed, each by its name."""
+    written = [
+        availability.Sample(1000 + number, 0.01, 201, created=str(number)) for number in range(4)
+    ]
+    written.append(availability.Sample(1004, 3.0, 503))
+    marks = [availability.Mark(1002, "promotion asked for")]
+    picture = plots.plot_writes(written, marks, lost={"3"})
+    for text in ("kept", "lost", "not confirmed", "promotion asked for", "writes / s"):
+        assert f"<!-- {text} -->" in picture.text
+
+
 def test_a_picture_stands_alone():
     """Well-formed, and the same for the same samples, so that a report can be compared."""
     text = plots.plot_traffic(samples(fails=True), [], title="Failover").text

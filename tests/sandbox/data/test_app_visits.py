@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from azrunbook import errors as azrunbook_errors, visits
+from azrunbook import errors as azrunbook_errors, visits, writes
 from azrunbook.sandbox.data import valkey, valkey_model
 from azrunbook.sandbox.node import python
 
@@ -158,6 +158,6 @@ async def test_probe_finds_the_visits_that_a_forced_failover_lost(site):
 
         lost = await asyncio.to_thread(probe.list_lost, [*kept, late])
     assert lost == [late.id]
-    loss = visits.measure_loss([*kept, late], lost)
+    loss = writes.measure_loss([*kept, late], lost)
     assert (loss.confirmed, loss.lost) == (4, 1)
-    assert loss.seconds == (late.at - kept[-1].at).total_seconds()
+    assert loss.seconds == late.confirmed_at - kept[-1].confirmed_at
