@@ -6,9 +6,6 @@ client is asked for, because a command line must answer before they are loaded.
 """
 
 import functools
-import html
-import os
-import threading
 import time
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -17,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
-from azrunbook import binaries, connection, errors, estate, resources, secrets
+from azrunbook import binaries, connection, errors, estate, resources, secrets, summaries
 from azrunbook.resources import model
 
 if TYPE_CHECKING:
@@ -33,6 +28,8 @@ if TYPE_CHECKING:
         images,
         kube_secrets,
         live_objects,
+        local_builds,
+        login_server,
         nodes,
         outputs,
         postgres,
@@ -48,30 +45,9 @@ _SUBSCRIPTIONS_API = "2022-12-01"
 _CLUSTER_TYPE = "microsoft.containerservice/managedclusters"
 _OPERATION_SECONDS = 1800.0
 _WORKERS = 8
-_KUBECONFIG_SECRETS = frozenset({"client-key-data", "token", "password"})
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run is bound to, for people and for the record; never a token."""
-
-    rows: Mapping[str, str]
-
-    def as_dict(self) -> dict[str, str]:
-        return dict(self.rows)
-
-    def __str__(self) -> str:
-        return "\n".join(f"{name:<24} {value}" for name, value in self.rows.items())
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-            for name, value in self.rows.items()
-        )
-        return f"<table class='summary'>{rows}</table>"
 
 
 @dataclass(frozen=True)
@@ -202,9 +178,34 @@ class Clients:
         return images.Registry(
             self.arm,
             registry_id=declared.id,
+            login_server=self._login_server,
             api_version=declared.api_version,
             ca_bundle=self.connection.ca_bundle,
             polling_interval_seconds=self.connection.polling_interval_seconds,
+        )
+
+    def builder(self, name: str) -> "images.Registry | local_builds.LocalBuilds":
+        """What builds and pushes images: ``registry``, ``auto``, or a program of this machine.
+
+        Raises:
+            PreflightError: it cannot build here; says why not.
+        """
+        if name == "registry":
+            return self.registry
+        from azrunbook import local_builds
+
+        return local_builds.LocalBuilds(local_builds.choose(name), self._login_server)
+
+    @functools.cached_property
+    def _login_server(self) -> "login_server.LoginServer":
+        from azrunbook import login_server
+
+        scope = f"{self.connection.resource_manager}/.default"
+        return login_server.LoginServer(
+            f"{self.estate.registry.name}.azurecr.io",  # of Azure's public cloud
+            lambda: self._credential.get_token(scope).token,
+            connect_to=self.connection.registry_connect_to,
+            ca_bundle=self.connection.ca_bundle,
         )
 
     def read_outputs(self) -> "outputs.Outputs":
@@ -225,14 +226,23 @@ class Clients:
         """
         name, declared = self.estate.get_region(role)
         if name not in self._regions:
-            from azrunbook import kube_api, kube_secrets, live_objects, nodes, releases, workloads
+            from azrunbook import (
+                kube_api,
+                kube_secrets,
+                kubeconfigs,
+                live_objects,
+                nodes,
+                releases,
+                workloads,
+            )
 
             def fetch() -> tuple[Path, str]:
                 text = self.clusters.get_credentials(
                     declared.resource_group, self.estate.cluster.name
                 )
-                context = _read_kubeconfig(text)
-                return self._keep_kubeconfig(name, text), context
+                key = f"{self.connection.name}-{self.estate.environment}-{name}"
+                path = connection.find_home() / "kube" / f"{key}.yaml"
+                return path, kubeconfigs.keep(text, path)
 
             path, context = fetch()
             api = kube_api.KubeApi(path, context, renew=fetch)
@@ -246,17 +256,6 @@ class Clients:
                 objects=live_objects.LiveObjects(api),
             )
         return self._regions[name]
-
-    def _keep_kubeconfig(self, role: str, text: str) -> Path:
-        """Credentials go into a file that only this user can read; its name says whose."""
-        folder = connection.find_home() / "kube"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{self.connection.name}-{self.estate.environment}-{role}.yaml"
-        partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
-        partial.touch(mode=0o600)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-        return path
 
     def for_each(self, look: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         """Do something for every region at once; results in the order of the items."""
@@ -343,12 +342,12 @@ class Clients:
             ca_bundle=self.connection.ca_bundle,
         )
 
-    def summary(self) -> Summary:
+    def summary(self) -> summaries.Summary:
         """Where this leads and as whom; Azure Resource Manager was asked and answered."""
         return self._summary
 
     @functools.cached_property
-    def _summary(self) -> Summary:
+    def _summary(self) -> summaries.Summary:
         started = time.monotonic()
         found = self.arm.get(f"/subscriptions/{self.subscription_id}", _SUBSCRIPTIONS_API)
         asked = (time.monotonic() - started) * 1000
@@ -364,16 +363,9 @@ class Clients:
             "cluster": f"{self.estate.cluster.name}, {self.estate.cluster.kubernetes_version}",
         }
         helm = binaries.find("helm")
-        return Summary({**rows, "helm": f"{helm.version} ({helm.origin})" if helm else "missing"})
-
-
-def _read_kubeconfig(text: str) -> str:
-    """Register the secrets of a kubeconfig and return its current context."""
-    config = yaml.safe_load(text)
-    for user in config.get("users") or ():
-        for key in _KUBECONFIG_SECRETS & user["user"].keys():
-            secrets.register(str(user["user"][key]))
-    return str(config["current-context"])
+        return summaries.Summary(
+            {**rows, "helm": f"{helm.version} ({helm.origin})" if helm else "missing"}
+        )
 
 
 def connect(environment: str, target: str = "sandbox") -> Clients:

@@ -35,7 +35,13 @@ def doctor(
 
     Exit 1 when something needed is missing. Example: azrunbook doctor --install
     """
-    findings = [_look_at_python(), *_look_at_tools(install=install), _look_at_estate(), _sandbox()]
+    findings = [
+        _look_at_python(),
+        *_look_at_tools(install=install),
+        *_look_at_builders(),
+        _look_at_estate(),
+        _sandbox(),
+    ]
     if as_json:
         console.print_json([asdict(finding) for finding in findings])
     else:
@@ -81,6 +87,23 @@ def _look_at_tool(name: str, *, install: bool) -> Finding:
         advice = f"azrunbook doctor --install. Or: {advice}"
     state = "optional" if name in _OPTIONAL else "missing"
     return Finding(name, state, "", seen or "not found", advice)
+
+
+def _look_at_builders() -> list[Finding]:
+    """Who could build images here; the registry itself needs none of them."""
+    from azrunbook import local_builds
+
+    found = map(local_builds.look, local_builds.PROBES)
+    return [
+        Finding(
+            one.name,
+            "optional" if one.problem else "ok",
+            one.version,
+            one.path,
+            f"{one.problem}; only for -p builder={one.name}" if one.problem else "",
+        )
+        for one in found
+    ]
 
 
 def _look_at_estate() -> Finding:

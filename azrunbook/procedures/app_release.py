@@ -1,23 +1,26 @@
 """Procedure 03: build the application's image, release it in every region, prove it is served.
 
-The image is built by the registry from ``app/`` as it is here, under the version's name; a build of
-the same source under the same version is not repeated. Released is the digest that the registry
-has for that source, so a tag that moves later moves nothing that runs. The proof is the public
-endpoint: every response says which region and release served it.
+The image is built from ``app/`` as it is here, by the registry or a builder of this machine, under
+the version's name; a build of the same source under the same version is not repeated. Released is
+the digest that the registry has for that source, so a tag that moves later moves nothing that runs.
+The proof is the public endpoint: every response says which region and release served it.
 """
 
 import html
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from azrunbook import checks, connect, errors, estate, images, plan as plans
+from azrunbook import checks, connect, contexts, errors, estate, plan as plans
 from azrunbook.procedures import actions, credentials, drills, ingress_rollout, release_steps, runs
 
 _BUILD_TIMEOUT_SECONDS = 900
 _PROOF_SECONDS = 3.0
+# The builder that works everywhere: Azure's own.
+REGISTRY = "registry"
 UNKNOWN_DIGEST = "The image's digest is known when it is built; the release is pinned to it then."
 
 
@@ -28,7 +31,7 @@ class Facts:
     Attributes:
         image: the full name the release will use.
         source: digest of the source it is built from.
-        digest: of the image that the registry has built from this source; empty: it has not yet.
+        digest: of the image that the registry has of this source; empty: it is not built yet.
     """
 
     version: str
@@ -54,7 +57,7 @@ def observe(
 ) -> Facts:
     """Look for the image in the registry and for the release in every region, or in some."""
     version = version or clients.estate.app.version
-    source = images.digest_context(clients.project / "app")
+    source = contexts.digest(clients.project / "app")
     digest = clients.registry.find_digest(name_source(clients, version, source))
     specs = list_specs(clients, version, digest=digest)
     return Facts(
@@ -85,7 +88,7 @@ def list_specs(
     """
     app, folder = clients.estate.app, clients.project / "app"
     if digest is None:
-        source = images.digest_context(folder)
+        source = contexts.digest(folder)
         digest = clients.registry.find_digest(name_source(clients, version, source))
     environment = yaml.safe_load((folder / f"values-{clients.estate.environment}.yaml").read_text())
     return [
@@ -118,8 +121,8 @@ def plan_values(
     }
 
 
-def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
-    """The ingress is rolled out in every region, and the registry is there."""
+def preflight(clients: connect.Clients, *, builder: str = REGISTRY) -> list[checks.CheckResult]:
+    """The ingress is rolled out in every region, the registry is there, something can build."""
 
     def find_registry() -> checks.CheckResult:
         name = clients.estate.registry.name
@@ -135,11 +138,27 @@ def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
     return [
         *ingress_rollout.verify(clients),
         checks.look("registry", f"{clients.estate.registry.name} exists", find_registry),
+        *(() if builder == REGISTRY else (check_builder(clients, builder),)),
         *credentials.check_held(credentials.observe(clients)),
     ]
 
 
-def plan(facts: Facts) -> plans.Plan:
+def check_builder(clients: connect.Clients, builder: str) -> checks.CheckResult:
+    """A builder of this machine can build."""
+
+    def choose() -> checks.CheckResult:
+        return checks.CheckResult(
+            name="builder",
+            passed=True,
+            criterion=f"{builder} can build here",
+            found=str(clients.builder(builder)),
+            advice="azrunbook doctor",
+        )
+
+    return checks.look("builder", f"{builder} can build here", choose)
+
+
+def plan(facts: Facts, *, builder: str = REGISTRY) -> plans.Plan:
     """Build what is not built, release where it differs; pure."""
     image = plans.Change(
         action="no_change" if facts.is_built else "create",
@@ -151,7 +170,7 @@ def plan(facts: Facts) -> plans.Plan:
         name=f"build {facts.image}",
         group="image",
         action="build_image",
-        arguments={"version": facts.version, "source": facts.source},
+        arguments={"version": facts.version, "source": facts.source, "builder": builder},
         timeout_seconds=_BUILD_TIMEOUT_SECONDS,
     )
     regions = facts.releases.regions
@@ -174,22 +193,49 @@ def plan(facts: Facts) -> plans.Plan:
 
 @actions.action("build_image")
 def build_image(
-    clients: connect.Clients, progress: actions.Progress, *, version: str, source: str
+    clients: connect.Clients,
+    progress: actions.Progress,
+    *,
+    version: str,
+    source: str,
+    builder: str,
 ) -> str:
-    """Have the registry build the image from the source that was planned with."""
+    """Build the image from the source that was planned with."""
     folder = clients.project / "app"
-    if images.digest_context(folder) != source:
+    if contexts.digest(folder) != source:
         raise errors.StepError(
             f"{folder.name}/ has changed since the plan was made: expected source {source[:12]}. "
             "Run the notebook again to plan with what is there now."
         )
-    build = clients.registry.build(
+    return build(clients, progress, folder, version=version, source=source, builder=builder)
+
+
+def build(
+    clients: connect.Clients,
+    progress: actions.Progress,
+    folder: Path,
+    *,
+    version: str,
+    source: str,
+    builder: str,
+    also: Sequence[str] = (),
+) -> str:
+    """Build a folder's image as a version, as its source, and as further versions; tag and digest.
+
+    Raises:
+        PreflightError: the builder cannot build here.
+        StepError: the build failed.
+    """
+    image = clients.estate.app.image
+    names = [f"{image}:{one}" for one in (version, *also)]
+    digest = clients.builder(builder).build(
         folder,
-        names=[f"{clients.estate.app.image}:{version}", name_source(clients, version, source)],
+        names=[*names, name_source(clients, version, source)],
+        arguments={"APP_VERSION": version},
         timeout=progress.remaining_seconds,
         progress=progress,
     )
-    return build.digest
+    return f"{names[0]}@{digest}"
 
 
 @actions.action("release_app")

@@ -43,7 +43,7 @@ class Facts:
     Attributes:
         declared: the version of the estate file, which is there now.
         source: digest of the source of the next version.
-        digest: of the image that the registry has built from it; empty: it has not yet.
+        digest: of the image that the registry has of it; empty: it is not built yet.
         upgrade: in the order in which the regions are upgraded.
         broken: in the region that serves users.
         values: what changes in the values that the release is given, by location.
@@ -142,7 +142,9 @@ def compare_values(
     return manifests.compare([old], [new], namespace=namespace)
 
 
-def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
+def preflight(
+    clients: connect.Clients, *, builder: str = app_release.REGISTRY
+) -> list[checks.CheckResult]:
     """Ingress and registry are there, and the declared release runs in every region."""
     specs = app_release.list_specs(clients, clients.estate.app.version)
 
@@ -151,10 +153,13 @@ def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
 
     advice = "azrunbook run 03_release_app -p apply=true"
     found = [one for group in clients.for_each(look, specs) for one in group]
-    return [*app_release.preflight(clients), *(replace(one, advice=advice) for one in found)]
+    return [
+        *app_release.preflight(clients, builder=builder),
+        *(replace(one, advice=advice) for one in found),
+    ]
 
 
-def plan(facts: Facts) -> plans.Plan:
+def plan(facts: Facts, *, builder: str = app_release.REGISTRY) -> plans.Plan:
     """Build, upgrade region by region, try the broken release, go back region by region; pure.
 
     Raises:
@@ -178,7 +183,7 @@ def plan(facts: Facts) -> plans.Plan:
     return plans.Plan(
         title=f"Upgrade the app to {facts.version}, break it with {facts.broken_version}, go back",
         changes=_list_changes(facts),
-        steps=(*(() if facts.digest else (_plan_build(facts),)), *steps),
+        steps=(*(() if facts.digest else (_plan_build(facts, builder),)), *steps),
         notes=(
             *(() if facts.digest else (app_release.UNKNOWN_DIGEST,)),
             "Pods are replaced one by one in one region after the other; no request may fail.",
@@ -203,7 +208,7 @@ def _list_changes(facts: Facts) -> tuple[plans.Change, ...]:
     return (image, *upgraded, *(replace(one, name=f"{one.name} (broken)") for one in broken))
 
 
-def _plan_build(facts: Facts) -> plans.Step:
+def _plan_build(facts: Facts, builder: str) -> plans.Step:
     return plans.Step(
         name=f"build {facts.version}",
         group="image",
@@ -212,6 +217,7 @@ def _plan_build(facts: Facts) -> plans.Step:
             "version": facts.version,
             "broken_version": facts.broken_version,
             "source": facts.source,
+            "builder": builder,
         },
         timeout_seconds=_BUILD_TIMEOUT_SECONDS,
     )
@@ -284,24 +290,25 @@ def build_next_image(
     version: str,
     broken_version: str,
     source: str,
+    builder: str,
 ) -> str:
-    """Have the registry build the patched source that was planned with, under both names."""
+    """Build the patched source that was planned with, under both names."""
     folder = clients.project / "app"
     if patched_source.digest(folder, version) != source:
         raise errors.StepError(
             f"{folder.name}/ has changed since the plan was made: expected source {source[:12]}. "
             "Run the notebook again to plan with what is there now."
         )
-    image = clients.estate.app.image
-    names = [f"{image}:{version}", f"{image}:{broken_version}"]
     with patched_source.copied(folder, version) as copy:
-        build = clients.registry.build(
+        return app_release.build(
+            clients,
+            progress,
             copy,
-            names=[*names, app_release.name_source(clients, version, source)],
-            timeout=progress.remaining_seconds,
-            progress=progress,
+            version=version,
+            source=source,
+            builder=builder,
+            also=(broken_version,),
         )
-    return build.digest
 
 
 @actions.action("release_broken_app")

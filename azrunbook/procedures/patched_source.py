@@ -7,14 +7,13 @@ own folder is only read.
 """
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
 
-from azrunbook import documents, errors, images
+from azrunbook import contexts, documents, errors
 
 
 class Replacement(documents.Model):
@@ -51,9 +50,7 @@ def copied(folder: Path, version: str) -> Iterator[Path]:
     patch = read(folder, version)
     with tempfile.TemporaryDirectory(prefix=f"azrunbook-{version}-") as name:
         copy = Path(name)
-        for path in images.list_context(folder):
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(folder / path, copy / path)
+        contexts.copy(folder, copy)
         for change in patch.changes:
             _replace(copy, change, version)
         yield copy
@@ -77,4 +74,4 @@ def digest(folder: Path, version: str) -> str:
         EstateError: as :func:`copied`.
     """
     with copied(folder, version) as copy:
-        return images.digest_context(copy)
+        return contexts.digest(copy)

@@ -11,6 +11,7 @@ the protocol and with its observable behaviour:
 ``node``    kubelets and kube-proxy: pods are processes with an address of their own in 127.0.0.0/8
 ``data``    flexible servers and caches: TLS, logins, roles, promotion, links between regions
 ``edge``    Front Door's data path: routes, origin health, failover
+``registry``  the registries' data plane: Azure's tokens, pushes and pulls by tag and digest
 ``charts``  a Helm repository with a Traefik chart of the official chart's value names
 
 What is not: data in storage accounts; several edge sites; namespaces of the kernel (users,

@@ -15,9 +15,18 @@ import pytest
 import yaml
 from azure.identity import ClientSecretCredential
 
-from azrunbook import aks, arm as arm_adapter, estate, front_door, images, resources
+from azrunbook import (
+    aks,
+    arm as arm_adapter,
+    estate,
+    front_door,
+    images,
+    login_server,
+    resources,
+)
 from azrunbook.resources import edge, model, references, registry
 from azrunbook.sandbox import arm, tls
+from azrunbook.sandbox.host import registries
 from azrunbook.sandbox.kube import cluster as kube
 
 POLLING_SECONDS = 0.05
@@ -58,13 +67,17 @@ class Clusters:
 class Images:
     """Stands where the builder would: a Dockerfile that says FAIL fails."""
 
-    async def build(self, context, dockerfile, names, log):
+    async def build(self, context, dockerfile, names, log, *, arguments):
         with tarfile.open(fileobj=io.BytesIO(context)) as archive:
             text = archive.extractfile(dockerfile).read().decode()
             log(f"building {', '.join(names)} from {' '.join(archive.getnames())}")
+            log(f"with {arguments}")
         if "FAIL" in text:
             raise arm.BackendError("BuildFailed", "the Dockerfile says FAIL")
         return "sha256:" + "ab" * 32
+
+    async def take(self, names, digest, manifest, locate):
+        """There are no nodes to run it."""
 
 
 @dataclasses.dataclass
@@ -80,8 +93,15 @@ class Azure:
     arm: arm_adapter.ArmClient
     aks: aks.ManagedClusters
     registry: images.Registry
+    registries: registries.Registries
+    login_server: login_server.LoginServer
     front_door: front_door.FrontDoor
     bad: arm_adapter.ArmClient
+
+    @property
+    def refresh_tokens(self):
+        """What the registries gave out as passwords."""
+        return list(self.registries._server._tokens._refresh)
 
     def call(self, function, *args):
         """Run a plain function on the server's loop."""
@@ -133,8 +153,17 @@ def make_azure(tmp_path, dv):
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
         clusters = Clusters()
-        server = arm.ArmServer(settings, authority, arm.Backends(clusters, Images()))
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        builds = registries.Registries(
+            address=settings.address,
+            ssl_context=authority.server_context("*.azurecr.io", settings.address),
+            folder=tmp_path / "registries",
+            store=Images(),
+            find_resources=lambda: server.store,
+            is_token_valid=lambda token: server.is_token_valid(token),  # noqa: PLW0108 - made below
+        )
+        server = arm.ArmServer(settings, authority, arm.Backends(clusters, builds))
+        for one in (server, builds):
+            asyncio.run_coroutine_threadsafe(one.start(), loop).result(10)
 
         def credential(secret):
             return ClientSecretCredential(
@@ -146,7 +175,7 @@ def make_azure(tmp_path, dv):
                 connection_verify=str(ca_bundle),
             )
 
-        azure = _connect(server, loop, clusters, settings, ca_bundle, credential, dv)
+        azure = _connect(server, loop, clusters, settings, ca_bundle, credential, dv, builds)
         started.append((azure, thread))
         return azure
 
@@ -154,7 +183,8 @@ def make_azure(tmp_path, dv):
     for azure, thread in started:
         for client in (azure.arm, azure.bad, azure.aks):
             client.close()
-        asyncio.run_coroutine_threadsafe(azure.server.stop(), azure.loop).result(10)
+        for one in (azure.registries, azure.server):
+            asyncio.run_coroutine_threadsafe(one.stop(), azure.loop).result(10)
         azure.loop.call_soon_threadsafe(azure.loop.stop)
         thread.join(10)
         azure.loop.close()
@@ -163,11 +193,17 @@ def make_azure(tmp_path, dv):
     gc.collect()
 
 
-def _connect(server, loop, clusters, settings, ca_bundle, credential, dv):
+def _connect(server, loop, clusters, settings, ca_bundle, credential, dv, registries_):
     options = {"ca_bundle": ca_bundle, "polling_interval_seconds": POLLING_SECONDS}
     right, wrong = credential(settings.client_secret), credential("wrong")
     client = arm_adapter.ArmClient(right, server.url, **options)
     subscription = settings.subscription_id
+    login = login_server.LoginServer(
+        f"{dv.registry.name}.azurecr.io",
+        lambda: right.get_token(f"{server.url}/.default").token,
+        connect_to=registries_.place,
+        ca_bundle=ca_bundle,
+    )
     return Azure(
         server=server,
         settings=settings,
@@ -181,9 +217,12 @@ def _connect(server, loop, clusters, settings, ca_bundle, credential, dv):
         registry=images.Registry(
             client,
             registry_id=registry.registry_id(dv, subscription),
+            login_server=login,
             api_version=model.get_api_version(model.REGISTRY),
             **options,
         ),
+        registries=registries_,
+        login_server=login,
         front_door=front_door.FrontDoor(
             client,
             endpoint_id=edge.endpoint_id(dv, subscription),

@@ -59,11 +59,15 @@ def test_head_tells_when_impact_duration_and_way_back(master):
 
 
 def test_code_cells_are_short_and_plain(master):
-    """At most six lines, no definitions, no shell, imports in the first cell only."""
+    """At most six lines, no definitions, no shell, imports in the first cell only.
+
+    The parameters are a table, a line each, and may be eight.
+    """
     banned = (ast.FunctionDef, ast.ClassDef, ast.Try, ast.While, ast.Lambda)
     for number, cell in enumerate(code_of(master)):
         text = source(cell)
-        assert len(text.splitlines()) <= 6, text
+        is_table = "parameters" in cell["metadata"].get("tags", [])
+        assert len(text.splitlines()) <= (8 if is_table else 6), text
         assert not text.startswith(("!", "%")), text
         nodes = list(ast.walk(ast.parse(text)))
         assert not any(isinstance(node, banned) for node in nodes), text

@@ -87,7 +87,7 @@ def test_the_digest_is_of_the_patched_source():
     """The same each time, and another one than that of the working copy."""
     first = patched_source.digest(APP, "1.0.1")
     assert first == patched_source.digest(APP, "1.0.1")
-    assert first != patched_source.images.digest_context(APP)
+    assert first != patched_source.contexts.digest(APP)
 
 
 @pytest.mark.parametrize(

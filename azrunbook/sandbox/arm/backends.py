@@ -67,7 +67,13 @@ class ImageBackend(Protocol):
     """Builds images from an uploaded context."""
 
     async def build(
-        self, context: bytes, dockerfile: str, names: list[str], log: Callable[[str], None]
+        self,
+        context: bytes,
+        dockerfile: str,
+        names: list[str],
+        log: Callable[[str], None],
+        *,
+        arguments: Mapping[str, str],
     ) -> str:
         """Build a (possibly gzipped) tar by the Dockerfile at that path in it.
 

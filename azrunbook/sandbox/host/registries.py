@@ -6,7 +6,7 @@ digest; a pushed image is handed to the nodes' store under its digest.
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,16 @@ class Registries:
         return _ACTIONS if self._is_token_valid(token) else frozenset()
 
     async def build(
-        self, context: bytes, dockerfile: str, names: list[str], log: Callable[[str], None]
+        self,
+        context: bytes,
+        dockerfile: str,
+        names: list[str],
+        log: Callable[[str], None],
+        *,
+        arguments: Mapping[str, str],
     ) -> str:
         """Build an image and note it in the registry of each name."""
-        digest = await self._store.build(context, dockerfile, names, log)
+        digest = await self._store.build(context, dockerfile, names, log, arguments=arguments)
         for name in names:
             known = image.parse_reference(name)
             held = self._server.get_content(known.registry)

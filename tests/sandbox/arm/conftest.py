@@ -71,7 +71,7 @@ class StubClusters:
 class StubImages:
     """Reads the Dockerfile out of the context and answers a digest of it."""
 
-    async def build(self, context, dockerfile, names, log):
+    async def build(self, context, dockerfile, names, log, *, arguments):  # noqa: ARG002
         with tarfile.open(fileobj=io.BytesIO(context)) as archive:
             text = archive.extractfile(dockerfile).read().decode()
         log(f"building {', '.join(names)}")

@@ -112,7 +112,6 @@ def test_runs_are_listed_newest_first(lab, arm_client):
         ({"type": "TaskRunRequest"}, "not emulated"),
         ({"sourceLocation": "source/nowhere.tar.gz"}, "was not uploaded"),
         ({"imageNames": []}, "imageNames"),
-        ({"arguments": [{"name": "A", "value": "b"}]}, "not emulated"),
     ],
 )
 @pytest.mark.usefixtures("registry")

@@ -122,7 +122,11 @@ class Runs:
         try:
             async with asyncio.timeout(seconds):
                 run.digest = await self._images.build(
-                    context, str(body["dockerFilePath"]), images, run.log.append
+                    context,
+                    str(body["dockerFilePath"]),
+                    images,
+                    run.log.append,
+                    arguments={one["name"]: one["value"] for one in body.get("arguments") or ()},
                 )
         except asyncio.CancelledError:
             _end(run, "Canceled")
@@ -149,11 +153,6 @@ def _check_request(body: Json) -> None:
         raise errors.bad_request(
             f"Runs of type '{body.get('type')}' are not emulated; expected DockerBuildRequest.",
             target="type",
-        )
-    if body.get("arguments"):
-        raise errors.bad_request(
-            "Build arguments are not emulated; set them by ARG defaults in the Dockerfile.",
-            target="arguments",
         )
     for name in ("dockerFilePath", "sourceLocation", "imageNames"):
         if not body.get(name):
