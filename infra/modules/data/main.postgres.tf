@@ -34,7 +34,7 @@ resource "azurerm_postgresql_flexible_server" "primary" {
   lifecycle {
     # Azure chooses the zones, and a failover within the region swaps them. How a server was made is
     # not read back, so that one that was imported would differ. A switchover gives this server a
-    # source and takes the replica's away; a difference there would replace both.
+    # source: that difference would replace it.
     ignore_changes = [zone, high_availability[0].standby_availability_zone, create_mode, source_server_id]
   }
 }
@@ -66,6 +66,7 @@ resource "azurerm_postgresql_flexible_server" "replica" {
   public_network_access_enabled = false
 
   lifecycle {
+    # After a switchover it has no source; imported then, it would be replaced.
     ignore_changes = [zone, create_mode, source_server_id]
   }
 
