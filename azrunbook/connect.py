@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         activity_log,
         aks,
         arm,
+        blobs,
         front_door,
         images,
         kube_secrets,
@@ -207,6 +208,13 @@ class Clients:
             connect_to=self.connection.registry_connect_to,
             ca_bundle=self.connection.ca_bundle,
         )
+
+    def static_container(self, role: str) -> "blobs.Container":
+        """The container of static assets in one region's storage account."""
+        from azrunbook import blobs
+
+        region = self.estate.get_region(role)[1]
+        return blobs.open_static(self._credential, self.connection, self.estate, region)
 
     def read_outputs(self) -> "outputs.Outputs":
         """Ask Azure for what the next layers need of the estate; see :mod:`azrunbook.outputs`."""

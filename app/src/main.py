@@ -9,10 +9,13 @@ taken out at once, and pages that need no data would fail with those that do.
 """
 
 import dataclasses
+import hashlib
+import html
 import itertools
 import json
 import logging
 import os
+import pathlib
 import socket
 import sys
 import time
@@ -26,6 +29,16 @@ from werkzeug import exceptions
 
 # A rehearsal breaks the application; a probe that broke with it would only get the pod restarted.
 PROBE_PATHS = frozenset({"/health", "/healthz"})
+# What a browser needs beside the page. Its address changes with its content, so a copy of it is
+# good for ever: 12 digits of its SHA-256, then its name. Whoever uploads it names it the same.
+STATIC_FOLDER = pathlib.Path(__file__).parent / "static"
+STATIC_LIFETIME = "public, max-age=31536000, immutable"
+PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{name}</title>{links}</head>
+<body><main><h1>{message}</h1><p>{name} {version} in {region}</p></main></body>
+</html>
+"""
 
 
 class SettingError(ValueError):
@@ -136,6 +149,7 @@ def create_app(settings: Settings | None = None) -> flask.Flask:
     _add_faults(app, settings)
     _add_probes(app, settings)
     _add_pages(app, settings)
+    _add_static(app)
     if settings.database_url:
         _add_visits(app, settings)
     _add_errors(app)
@@ -196,12 +210,17 @@ def _add_probes(app: flask.Flask, settings: Settings) -> None:
 
 def _add_pages(app: flask.Flask, settings: Settings) -> None:
     @app.get("/")
-    def get_index() -> dict[str, str]:
-        return {
+    def get_index() -> flask.Response:
+        index = {
             "status": "OK",
             "app": settings.app_name,
             "message": "Application is running",
         }
+        wanted = flask.request.accept_mimetypes.best_match(["application/json", "text/html"])
+        is_page = wanted == "text/html"
+        answer = flask.Response(_render(settings, index)) if is_page else flask.jsonify(index)
+        answer.vary.add("Accept")
+        return answer
 
     @app.get("/api/info")
     def get_info() -> dict[str, str]:
@@ -213,6 +232,38 @@ def _add_pages(app: flask.Flask, settings: Settings) -> None:
             "pod": settings.pod_name,
             "status": "healthy",
         }
+
+
+def _render(settings: Settings, index: Mapping[str, str]) -> str:
+    """The index for a browser."""
+    sheets = [name for name in list_static() if name.endswith(".css")]
+    return PAGE.format(
+        name=html.escape(index["app"]),
+        message=html.escape(index["message"]),
+        version=html.escape(settings.app_version),
+        region=html.escape(settings.region),
+        links="".join(f'<link rel="stylesheet" href="/static/{name}">' for name in sheets),
+    )
+
+
+def list_static() -> dict[str, pathlib.Path]:
+    """Find each static file by the address that it is served at, below /static/."""
+    return {
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}/{path.name}": path
+        for path in sorted(STATIC_FOLDER.iterdir())
+    }
+
+
+def _add_static(app: flask.Flask) -> None:
+    files = list_static()
+
+    @app.get("/static/<path:name>")
+    def get_static(name: str) -> flask.Response:
+        if name not in files:
+            raise exceptions.NotFound
+        answer = flask.send_file(files[name])
+        answer.headers["Cache-Control"] = STATIC_LIFETIME
+        return answer
 
 
 def _add_visits(app: flask.Flask, settings: Settings) -> None:

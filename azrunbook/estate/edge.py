@@ -35,7 +35,9 @@ class StaticAssets(documents.Model):
 
     Attributes:
         source: ``app``: the application serves them; ``storage``: each region's storage account
-            does, in an origin group of its own, reached by private link.
+            does, in an origin group of its own, reached by private link, which takes the Premium
+            sku. With Standard an account would have to be open to the Internet, so there the
+            application serves them.
         origin_group: of the storage accounts; not made with source ``app``.
     """
 

@@ -15,7 +15,15 @@ from typing import Any
 import yaml
 
 from azrunbook import checks, connect, contexts, errors, estate, plan as plans
-from azrunbook.procedures import actions, credentials, drills, ingress_rollout, release_steps, runs
+from azrunbook.procedures import (
+    actions,
+    credentials,
+    drills,
+    ingress_rollout,
+    release_steps,
+    runs,
+    static_assets,
+)
 
 _BUILD_TIMEOUT_SECONDS = 900
 _PROOF_SECONDS = 3.0
@@ -39,6 +47,7 @@ class Facts:
     source: str
     digest: str
     releases: release_steps.Facts
+    assets: static_assets.Facts = static_assets.NONE
 
     @property
     def is_built(self) -> bool:
@@ -70,6 +79,7 @@ def observe(
                 clients, [one for one in specs if roles is None or one.role in roles]
             )
         ),
+        assets=static_assets.observe(clients),
     )
 
 
@@ -140,6 +150,7 @@ def preflight(clients: connect.Clients, *, builder: str = REGISTRY) -> list[chec
         checks.look("registry", f"{clients.estate.registry.name} exists", find_registry),
         *(() if builder == REGISTRY else (check_builder(clients, builder),)),
         *credentials.check_held(credentials.observe(clients)),
+        *static_assets.check_reachable(static_assets.observe(clients)),
     ]
 
 
@@ -173,6 +184,7 @@ def plan(facts: Facts, *, builder: str = REGISTRY) -> plans.Plan:
         arguments={"version": facts.version, "source": facts.source, "builder": builder},
         timeout_seconds=_BUILD_TIMEOUT_SECONDS,
     )
+    uploads, uploading = static_assets.plan_uploads(facts.assets)
     regions = facts.releases.regions
     steps = [
         plans.Step(
@@ -185,9 +197,12 @@ def plan(facts: Facts, *, builder: str = REGISTRY) -> plans.Plan:
     ]
     return plans.Plan(
         title=f"Release the app {facts.version}",
-        changes=(image, *release_steps.list_changes(regions)),
-        steps=(*(() if facts.is_built else (build,)), *steps),
-        notes=() if facts.is_built else (UNKNOWN_DIGEST,),
+        changes=(image, *uploads, *release_steps.list_changes(regions)),
+        steps=(*(() if facts.is_built else (build,)), *uploading, *steps),
+        notes=(
+            *(() if facts.is_built else (UNKNOWN_DIGEST,)),
+            *static_assets.list_notes(facts.assets),
+        ),
     )
 
 
@@ -293,6 +308,7 @@ def verify(
         *(one for found in clients.for_each(look, specs) for one in found),
         traffic.check_availability(clients.estate.objectives.steady_availability_percent),
         traffic.check_release(facts.version),
+        *static_assets.check_served(clients, facts.assets),
     ]
 
 

@@ -21,6 +21,7 @@ from azrunbook.procedures import (
     drift_findings,
     provision,
     release_steps,
+    static_assets,
 )
 from azrunbook.resources import model
 
@@ -128,6 +129,8 @@ def _list_changes(layers: drift_facts.Layers) -> list[plans.Change]:
         changes += [_describe(found, location) for found in one.objects]
     if layers.image and not layers.image.is_built:
         changes.append(plans.Change("create", "container image", layers.image.image, model.GLOBAL))
+    if layers.image:
+        changes += static_assets.plan_uploads(layers.image.assets)[0]
     locations = {one.role: one.location for one in layers.regions}
     return changes + [
         plans.Change(
@@ -190,12 +193,10 @@ def _list_release_steps(layers: drift_facts.Layers) -> list[plans.Step]:
     forced = tuple(_force(one) for one in drifted if one.part == "app")
     whole = dataclasses.replace(layers.image, releases=release_steps.Facts(forced))
     for one in app_release.plan(whole).steps:
-        is_build = one.action == "build_image"
-        steps.append(
-            dataclasses.replace(one, group=RELEASES)
-            if is_build
-            else _take_over(one, _list_same(one, steps))
-        )
+        if one.action == "release_app":
+            steps.append(_take_over(one, _list_same(one, steps)))
+        else:
+            steps.append(dataclasses.replace(one, group=RELEASES))
     return steps
 
 

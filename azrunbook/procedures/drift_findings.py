@@ -188,6 +188,9 @@ def _list_undeclared(layers: drift_facts.Layers) -> Iterator[Finding]:
 def _list_image(layers: drift_facts.Layers) -> Iterator[Finding]:
     if layers.image and not layers.image.is_built:
         yield Finding("helm", "missing", "global", "container image", layers.image.image)
+    for one in layers.image.assets.regions if layers.image else ():
+        for name in one.missing:
+            yield Finding("azure", "missing", one.location, "static asset", name)
 
 
 def _list_release(one: drift_facts.ReleaseFact) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from azrunbook.resources.comparison import create_body, merge_body, plan_changes
 from azrunbook.resources.edge import name_link_service
 from azrunbook.resources.graph import list_waves
 from azrunbook.resources.model import DesiredResource
+from azrunbook.resources.storage import name_account
 
 __all__ = [
     "DesiredResource",
@@ -33,6 +34,7 @@ __all__ = [
     "list_removed",
     "list_waves",
     "merge_body",
+    "name_account",
     "name_link_service",
     "plan_changes",
 ]

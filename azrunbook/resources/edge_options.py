@@ -158,7 +158,7 @@ def _storage_origins(
         f"{profile_id}/originGroups/{static.origin_group}",
         model.ORIGIN_GROUP,
         region=model.GLOBAL,
-        # No probe: a private container answers none without an identity.
+        # No probe: none would say more than the first request, and both accounts are copies.
         body={"properties": {"sessionAffinityState": "Disabled",
                              "loadBalancingSettings": dict(balancing)}},
         depends_on=(profile_id,),

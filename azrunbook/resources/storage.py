@@ -1,4 +1,8 @@
-"""Storage of an estate: an account per region with a container of static assets. Pure."""
+"""Storage of an estate: an account per region with a container of static assets. Pure.
+
+Where Front Door serves them, everybody may read the container: Front Door asks a storage account as
+nobody, and they are public anyway. The network still lets only private endpoints in.
+"""
 
 from azrunbook import estate
 from azrunbook.resources import identity, model, private
@@ -18,12 +22,18 @@ def list_storage(
             f"{account.id}/blobServices/default/containers/{declared.storage.container}",
             model.CONTAINER,
             region=region.location,
-            body={"properties": {"publicAccess": "None"}},
+            body={"properties": {"publicAccess": "Blob" if is_public(declared) else "None"}},
             depends_on=(account.id,),
         )
         reader = identity.assign_blob_reader(declared, subscription_id, region, account.id)
         found += [account, container, reader]
     return tuple(found)
+
+
+def is_public(declared: estate.Estate) -> bool:
+    """Whether the static assets are served from storage."""
+    static = declared.front_door.static_assets
+    return static is not None and static.source == "storage"
 
 
 def list_services(declared: estate.Estate, subscription_id: str) -> tuple[private.Service, ...]:
@@ -35,8 +45,12 @@ def list_services(declared: estate.Estate, subscription_id: str) -> tuple[privat
     )
 
 
+def name_account(settings: estate.Storage, region: estate.Region) -> str:
+    return f"{settings.name}{region.location}"
+
+
 def account_id(settings: estate.Storage, subscription_id: str, region: estate.Region) -> str:
-    name = f"{settings.name}{region.location}"
+    name = name_account(settings, region)
     return model.resource_id(subscription_id, region.resource_group, model.STORAGE, name)
 
 
@@ -59,7 +73,7 @@ def _account(
                 "accessTier": "Hot",
                 "supportsHttpsTrafficOnly": True,
                 "minimumTlsVersion": "TLS1_2",
-                "allowBlobPublicAccess": False,
+                "allowBlobPublicAccess": is_public(declared),
                 # Whoever reads does so as an identity; there is no key to lose.
                 "allowSharedKeyAccess": False,
                 "publicNetworkAccess": "Disabled",

@@ -64,6 +64,7 @@ module "data" {
   postgres_password_version = var.postgres_password_version
   redis                     = var.redis
   storage                   = var.storage
+  storage_is_public         = try(var.front_door.static_assets.source, null) == "storage"
   private_dns_group         = try(module.global.resource_group_names[var.private_dns.resource_group], null)
   tags                      = var.tags
 }

@@ -149,7 +149,8 @@ def test_the_image_is_what_its_recipe_says(image):
     assert config["Healthcheck"]["Test"][0] == "CMD"
     assert "APP_VERSION=1.2.3" in config["Env"]
     files = [one for one in (root / "app").rglob("*") if one.is_file()]
-    assert {one.name for one in files} == {"main.py", "visits.py", "gunicorn.conf.py"}
+    names = {"main.py", "visits.py", "gunicorn.conf.py", "hello.css"}
+    assert {one.name for one in files} == names
     assert {(one.stat().st_uid, one.stat().st_mode & 0o777) for one in files} == {(0, 0o644)}
 
 

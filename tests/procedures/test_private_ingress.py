@@ -2,7 +2,7 @@
 
 import pytest
 
-from azrunbook.procedures import actions, undoing
+from azrunbook.procedures import actions, static_assets, undoing
 from azrunbook.resources import model
 
 PROVISION, ROLL_OUT = "01_provision_estate", "02_roll_out_ingress"
@@ -12,12 +12,29 @@ PROVISION, ROLL_OUT = "01_provision_estate", "02_roll_out_ingress"
 def wait_for_status(private):
     """Ask the public endpoint until it answers so; Traefik's own answer, with no app, is 404."""
 
-    def wait(status):
-        with private.clients().prober("/", rate_per_second=10) as prober:
+    def wait(status, path="/"):
+        with private.clients().prober(path, rate_per_second=10) as prober:
             prober.wait_for(lambda seen: bool(seen) and seen[-1].status == status,
                             what=f"a {status}", timeout_seconds=30)  # fmt: skip
 
     return wait
+
+
+def check_static_assets(clients, tell, wait_for_status):
+    """Missing ones are uploaded to each account, served, and taken away again."""
+    names = static_assets.observe(clients).names
+    _, steps = static_assets.plan_uploads(static_assets.observe(clients))
+    assert [(step.arguments["role"], tuple(step.arguments["names"])) for step in steps] == [
+        ("primary", names), ("secondary", names),
+    ]  # fmt: skip
+    for step in steps:
+        actions.perform(step.action, clients, tell, step.arguments)
+    assert static_assets.plan_uploads(static_assets.observe(clients)) == ((), ())
+    wait_for_status(200, f"/static/{names[0]}")
+    for step in steps:
+        (undo,) = step.undo
+        actions.perform(undo.action, clients, tell, undo.arguments)
+    assert [one.missing for one in static_assets.observe(clients).regions] == [names, names]
 
 
 def test_front_door_reaches_a_private_ingress_by_approved_links_only(
@@ -40,6 +57,7 @@ def test_front_door_reaches_a_private_ingress_by_approved_links_only(
     again = private.perform(ROLL_OUT)
     assert again.started == [step["name"] for step in links]
     wait_for_status(404)
+    check_static_assets(private.clients(), tell, wait_for_status)
     for run in (again, done):
         assert undoing.undo(run.folder, private.clients()).verdict == "undone"
     later = private.perform(PROVISION, apply=False)

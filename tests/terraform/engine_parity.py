@@ -258,7 +258,8 @@ ROWS = {
         ("network_rules.0.bypass", "properties.networkAcls.bypass", JOINED),
     ],
     "azurerm_storage_container": [
-        ("container_access_type", "properties.publicAccess", bind({"private": "None"})),
+        ("container_access_type", "properties.publicAccess",
+         bind({"private": "None", "blob": "Blob"})),
     ],
     "azurerm_private_dns_zone": TAGGED,
     "azurerm_private_dns_zone_virtual_network_link": [

@@ -12,7 +12,8 @@ resource "azurerm_storage_account" "this" {
   access_tier                     = "Hot"
   https_traffic_only_enabled      = true
   min_tls_version                 = "TLS1_2"
-  allow_nested_items_to_be_public = false
+  # Front Door asks as nobody, and what it serves is public anyway; the network lets only private endpoints in.
+  allow_nested_items_to_be_public = var.storage_is_public
   public_network_access_enabled   = false
   # Whoever reads does so as an identity; there is no key to lose.
   shared_access_key_enabled = false
@@ -28,7 +29,7 @@ resource "azurerm_storage_container" "this" {
 
   name                  = var.storage.container
   storage_account_id    = azurerm_storage_account.this[each.key].id
-  container_access_type = "private"
+  container_access_type = var.storage_is_public ? "blob" : "private"
 }
 
 resource "azurerm_role_assignment" "app_reads_blobs" {

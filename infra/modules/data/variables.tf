@@ -116,6 +116,12 @@ variable "storage" {
   }
 }
 
+variable "storage_is_public" {
+  type        = bool
+  default     = false
+  description = "Whether Front Door serves what is in storage to everybody."
+}
+
 variable "private_dns_group" {
   type        = string
   default     = null
