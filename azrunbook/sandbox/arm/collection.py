@@ -23,13 +23,11 @@ class Draft:
     Attributes:
         sent: the request body; for a PATCH already merged over the existing document.
         existing: the stored document, None when this creates it.
-        is_patch: what the request does not speak of stays as it is.
     """
 
     resource: paths.ResourceId
     sent: Json
     existing: Json | None
-    is_patch: bool = False
 
     @property
     def properties(self) -> Json:
@@ -140,7 +138,7 @@ class Collection:
         sent = merge(existing, call.body)
         if "tags" in call.body:
             sent["tags"] = call.body["tags"] or {}
-        draft = Draft(call.resource, sent, existing, is_patch=True)
+        draft = Draft(call.resource, sent, existing)
         return self._write(call, draft, self._kind.statuses[2], "patch")
 
     def delete(self, call: routing.Call) -> routing.Answer:

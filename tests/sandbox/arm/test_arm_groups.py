@@ -125,8 +125,11 @@ def test_a_network_shows_its_subnets(arm_client):
 
 
 def test_a_put_of_a_network_replaces_its_subnets(arm_client):
-    """A subnet left out is gone."""
+    """A subnet left out is gone; without a list, as since 2023-09-01, all of them stay."""
     arm_client.put(VNET, network(("nodes", "10.1.1.0/24"), ("pe", "10.1.2.0/24")))
+    space = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}
+    found = arm_client.put(VNET, {"location": "eastus", "properties": space})
+    assert [s["name"] for s in found["properties"]["subnets"]] == ["nodes", "pe"]
     found = arm_client.put(VNET, network(("pe", "10.1.2.0/24")))
     assert [s["name"] for s in found["properties"]["subnets"]] == ["pe"]
     with pytest.raises(ResourceNotFoundError):

@@ -138,15 +138,15 @@ def test_a_subnet_under_a_private_endpoint_stays(azure):
 
 
 def test_new_tags_leave_a_networks_subnets_alone(azure):
-    """A PATCH speaks of tags only; a PUT without subnets would take them away, and is refused."""
+    """A PATCH speaks of tags only; a PUT with no subnets would take them away, and is refused."""
     azure.put(ACCOUNT, account())
     azure.put(ENDPOINT, endpoint(azure))
     azure.begin("PATCH", VNET, {"tags": {"owner": "somebody"}}).result(20)
     network = azure.get(VNET)
     assert network["tags"] == {"owner": "somebody"}
     assert [one["name"] for one in network["properties"]["subnets"]] == ["endpoints"]
-    space = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}
-    body = {"location": "eastus", "properties": space}
+    empty = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}, "subnets": []}
+    body = {"location": "eastus", "properties": empty}
     assert refused(azure.put, VNET, body) == (400, "InUseSubnetCannotBeDeleted")
 
 

@@ -1,7 +1,7 @@
 """Microsoft.Network: virtual networks and subnets.
 
-Subnets are documents of their own; a virtual network shows them, and a PUT of it replaces their
-list, so leaving one out deletes it. A subnet that holds the nodes of a pool cannot be deleted.
+Subnets are documents of their own; a virtual network shows them, and a list in a PUT replaces
+them, so leaving one out deletes it. A subnet that holds the nodes of a pool cannot be deleted.
 """
 
 import ipaddress
@@ -40,6 +40,13 @@ STYLE = operations.PollingStyle(
     status=f"{_BASE}/operations/{{operationId}}",
     result=f"{_BASE}/operationResults/{{operationId}}",
 )
+
+
+_VNET_DEFAULTS: Json = {
+    "virtualNetworkPeerings": [],
+    "enableDdosProtection": False,
+    "privateEndpointVNetPolicies": "Disabled",
+}
 
 
 class NetworkProvider:
@@ -100,11 +107,11 @@ class NetworkProvider:
         before = (draft.existing or {}).get("properties", {})
         sent = {key: value for key, value in draft.properties.items() if key != "subnets"}
         server: Json = {"resourceGuid": before.get("resourceGuid", str(uuid.uuid4()))}
-        return {"virtualNetworkPeerings": [], "enableDdosProtection": False, **sent, **server}
+        return {**_VNET_DEFAULTS, **sent, **server}
 
     def _wanted_subnets(self, draft: Draft) -> list[tuple[paths.ResourceId, Json]]:
-        """What a write leaves: a PUT takes away what it does not name, a PATCH of tags nothing."""
-        if draft.is_patch and "subnets" not in draft.properties:
+        """What a write leaves: a list takes away what it does not name, no list takes nothing."""
+        if draft.properties.get("subnets") is None:
             there = self._subnets(draft.resource)
             return [(paths.parse(one["id"]), one["properties"]) for one in there]
         return [

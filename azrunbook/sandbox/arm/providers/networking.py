@@ -297,7 +297,12 @@ def _complete_address(draft: Draft) -> Json:
     digest = hashlib.sha256(draft.resource.key.encode()).digest()
     # 203.0.113.0/24 is for documentation; nobody is reached there.
     address = str(ipaddress.IPv4Address("203.0.113.0") + digest[0])
-    defaults = {"publicIPAddressVersion": "IPv4", "idleTimeoutInMinutes": 4, "ipTags": []}
+    defaults = {
+        "publicIPAddressVersion": "IPv4",
+        "idleTimeoutInMinutes": 4,
+        "ipTags": [],
+        "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+    }
     return {
         **defaults,
         **draft.properties,
