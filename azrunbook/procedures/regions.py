@@ -8,7 +8,7 @@ import html
 from dataclasses import dataclass
 from typing import Literal
 
-from azrunbook import checks, connect, errors, estate, front_door, plan as plans, writes
+from azrunbook import aks, checks, connect, errors, estate, front_door, plan as plans, writes
 from azrunbook.procedures import actions, data_roles
 
 _APP_READY_SECONDS = 600.0
@@ -195,6 +195,11 @@ def plan_power(target: RegionFacts, wanted: Power) -> tuple[plans.Change, plans.
     return change, step
 
 
+def _is_settled(cluster: aks.ManagedCluster, power: Power) -> bool:
+    """Whether it has a power state and keeps it: one that is being stopped still says Running."""
+    return cluster.power == power and cluster.provisioning_state not in {"Starting", "Stopping"}
+
+
 @actions.action("stop_cluster")
 def stop_cluster(
     clients: connect.Clients, progress: actions.Progress, *, role: estate.RegionName
@@ -202,7 +207,7 @@ def stop_cluster(
     """Stop a region's cluster; one that is stopped already is as good."""
     region = clients.estate.regions[role]
     name = clients.estate.cluster.name
-    if clients.clusters.get(region.resource_group, name).power == "Stopped":
+    if _is_settled(clients.clusters.get(region.resource_group, name), "Stopped"):
         return "was stopped"
     clients.clusters.stop(
         region.resource_group, name, timeout=progress.remaining_seconds, progress=progress
@@ -217,7 +222,7 @@ def start_cluster(
     """Start a region's cluster and wait until its nodes and the application are ready again."""
     region = clients.estate.regions[role]
     name = clients.estate.cluster.name
-    if clients.clusters.get(region.resource_group, name).power != "Running":
+    if not _is_settled(clients.clusters.get(region.resource_group, name), "Running"):
         clients.clusters.start(
             region.resource_group, name, timeout=progress.remaining_seconds, progress=progress
         )

@@ -48,6 +48,15 @@ def test_a_region_that_is_there_is_not_started_again(estate):
     assert done.plan["steps"] == []
 
 
+def test_a_cluster_that_is_being_stopped_is_started_again(clients, tell):
+    """Undoing a stop that was only asked for: Azure says Running until the cluster is stopped."""
+    region = clients.estate.regions["secondary"]
+    clients.clusters.begin_stop(region.resource_group, clients.estate.cluster.name)
+    assert perform("start_cluster", clients, tell, "secondary") == "started, application ready"
+    found = clients.clusters.get(region.resource_group, clients.estate.cluster.name)
+    assert (found.power, found.provisioning_state) == ("Running", "Succeeded")
+
+
 @pytest.mark.usefixtures("without_secondary")
 def test_the_last_region_is_never_taken_away(estate, clients, tell):
     """The preflight refuses, and so does the plan; stopping what is stopped is fine."""
