@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib import parse
 
-from azrunbook import errors, estate, resources, secrets
+from azrunbook import data_writer, errors, estate, resources, secrets
 from azrunbook.resources import model
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class _Reader:
     ) -> None:
         self._arm = client
         self._estate = declared
-        self._desired = resources.desired_resources(declared, subscription_id)
+        self._desired = data_writer.list_desired(client, declared, subscription_id)
         self._bodies: dict[str, Any] = {}
 
     def read(self, type_: str, location: str, path: str) -> str:

@@ -116,16 +116,6 @@ def find_server(clients: connect.Clients, role: str) -> flexible.Server | None:
         return None
 
 
-def find_writer_role(clients: connect.Clients) -> estate.RegionName:
-    """The region whose server takes writes: the estate's primary, unless a promotion moved it."""
-    if has_replica(clients.estate):
-        found = {role: find_server(clients, role) for role in clients.estate.regions}
-        for role, server in found.items():
-            if server and is_primary(server):
-                return role
-    return next(iter(clients.estate.regions))
-
-
 def list_caches(clients: connect.Clients) -> dict[str, str]:
     """The id of each cache that writes and is linked with the others, by location."""
     settings = clients.estate.redis

@@ -16,14 +16,16 @@ _LOOK_SECONDS = 1.0
 _SECRET_BYTES = 24
 
 
-def put(clients: connect.Clients, progress: actions.Progress, resource_id: str) -> None:
-    """Put a resource of the estate by its id.
+def put(
+    clients: connect.Clients, progress: actions.Progress, resource_id: str, *, writer: str
+) -> None:
+    """Put a resource of the estate by its id; ``writer`` is where its database takes writes.
 
     Raises:
         NotFoundError: what it refers to does not exist.
         StepError: Azure refused.
     """
-    desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    desired = resources.desired_resources(clients.estate, clients.subscription_id, writer=writer)
     by_id = {one.id: one for one in desired}
     one = by_id[resource_id]
     actual = clients.arm.find(one.id, one.api_version)

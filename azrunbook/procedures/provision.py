@@ -14,7 +14,7 @@ from concurrent import futures
 from dataclasses import dataclass
 from typing import Any
 
-from azrunbook import checks, connect, estate, plan as plans, resources
+from azrunbook import checks, connect, data_writer, errors, estate, plan as plans, resources
 from azrunbook.procedures import actions, credentials, placing, preflights, private_links
 from azrunbook.resources import model
 
@@ -26,13 +26,17 @@ _SLOW = frozenset({model.CLUSTER, model.SERVER, model.MANAGED_CACHE, model.CACHE
 
 @dataclass(frozen=True)
 class Facts:
-    """What is declared, what is to go, and what Azure has of both (None: nothing)."""
+    """What is declared, what is to go, and what Azure has of both (None: nothing).
+
+    ``writer`` is the region whose database takes writes, by role.
+    """
 
     desired: tuple[resources.DesiredResource, ...]
     actual: Mapping[str, Mapping[str, Any] | None]
     removed: tuple[resources.DesiredResource, ...] = ()
     signing_in: credentials.Facts | None = None
     links: private_links.Facts = private_links.NONE
+    writer: str = "primary"
 
     @property
     def due(self) -> tuple[resources.DesiredResource, ...]:
@@ -52,14 +56,16 @@ class Facts:
 
 def observe(clients: connect.Clients) -> Facts:
     """Ask Azure for every resource that is declared or to be removed, all at once."""
-    desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    writer = data_writer.find(clients.arm, clients.estate, clients.subscription_id)
+    desired = resources.desired_resources(clients.estate, clients.subscription_id, writer=writer)
     removed = resources.list_removed(clients.estate, clients.subscription_id)
     every = (*desired, *removed)
     with futures.ThreadPoolExecutor(max_workers=8) as pool:
         found = pool.map(lambda one: clients.arm.find(one.id, one.api_version), every)
         actual = {one.id: body for one, body in zip(every, found, strict=True)}
     signing_in = credentials.observe(clients)
-    return Facts(desired, actual, removed, signing_in, private_links.observe(clients))
+    links = private_links.observe(clients)
+    return Facts(desired, actual, removed, signing_in, links, writer)
 
 
 def preflight(clients: connect.Clients) -> list[checks.CheckResult]:
@@ -72,6 +78,9 @@ def plan(facts: Facts) -> plans.Plan:
 
     A resource that is as declared and did not come to its end (Failed, or still Creating when an
     earlier run was killed) is put again: the put waits for what is in progress.
+
+    Raises:
+        PlanError: the second region is to go, and the data is there.
     """
     changes = tuple(
         _finish(change, facts.actual[change.id])
@@ -85,6 +94,7 @@ def plan(facts: Facts) -> plans.Plan:
         if by_id[one.id].action in {"create", "update"}
     ]
     gone = [one for one in facts.removed if facts.actual[one.id] is not None]
+    _require_no_writer(gone, facts)
     return plans.Plan(
         title="Provision the estate",
         changes=(
@@ -101,6 +111,7 @@ def plan(facts: Facts) -> plans.Plan:
         ),
         notes=(
             *_notes(changes, gone),
+            *_note_writer(facts),
             *credentials.list_notes(facts.signing_in),
             *private_links.note_waiting(facts.links),
         ),
@@ -152,6 +163,7 @@ def _step(
     facts: Facts,
 ) -> plans.Step:
     before = facts.actual[one.id]
+    moved = {} if facts.writer == "primary" else {"writer": facts.writer}
     undo = (
         plans.Undo("delete_resource", {"resource_id": one.id, "api_version": one.api_version})
         if before is None
@@ -169,7 +181,7 @@ def _step(
         name=_put_name(one),
         group=RESOURCES,
         action="put_resource",
-        arguments={"resource_id": one.id},
+        arguments={"resource_id": one.id, **moved},
         undo=(undo,),
         after=tuple(needed),
         timeout_seconds=2700 if one.type in _SLOW else 900,
@@ -195,6 +207,34 @@ def _notes(
             "their data. Nothing brings them back."
         )
     return tuple(notes)
+
+
+def _note_writer(facts: Facts) -> list[str]:
+    if facts.writer == "primary":
+        return []
+    note = (
+        f"the database takes writes in the {facts.writer} region since a failover. Its roles, the "
+        "virtual endpoint and the caches' links are left as they are; azrunbook run "
+        "07_fail_back_region brings the data back."
+    )
+    return [note]
+
+
+def _require_no_writer(gone: list[resources.DesiredResource], facts: Facts) -> None:
+    """Raise a PlanError where a server that takes writes would go with the second region."""
+
+    def takes_writes(one: resources.DesiredResource) -> bool:
+        properties = (facts.actual[one.id] or {}).get("properties") or {}
+        return one.type == model.SERVER and properties.get("replicationRole") == data_writer.PRIMARY
+
+    if any(map(takes_writes, facts.desired)):
+        return
+    for one in filter(takes_writes, gone):
+        raise errors.PlanError(
+            f"{one.name} [{one.region}] would be deleted with the second region, and it alone "
+            "takes writes: expected a replica. Enable the region again and bring the data back "
+            "first: azrunbook run 07_fail_back_region. Nothing was changed."
+        )
 
 
 def verify(clients: connect.Clients) -> list[checks.CheckResult]:
@@ -283,9 +323,15 @@ def _state(body: Mapping[str, Any] | None) -> str:
 
 
 @actions.action("put_resource")
-def put_resource(clients: connect.Clients, progress: actions.Progress, *, resource_id: str) -> None:
-    """Put one declared resource and wait until Azure has it."""
-    placing.put(clients, progress, resource_id)
+def put_resource(
+    clients: connect.Clients,
+    progress: actions.Progress,
+    *,
+    resource_id: str,
+    writer: str = "primary",
+) -> None:
+    """Put one declared resource and wait until Azure has it; ``writer`` as when it was planned."""
+    placing.put(clients, progress, resource_id, writer=writer)
 
 
 @actions.action("restore_resource")

@@ -40,8 +40,16 @@ __all__ = [
 ]
 
 
-def desired_resources(declared: estate.Estate, subscription_id: str) -> tuple[DesiredResource, ...]:
-    """Everything the estate declares, each resource after those it depends on."""
+def desired_resources(
+    declared: estate.Estate, subscription_id: str, *, writer: str = "primary"
+) -> tuple[DesiredResource, ...]:
+    """Everything the estate declares, each resource after those it depends on.
+
+    Args:
+        declared: the estate.
+        subscription_id: where it is.
+        writer: the region whose database takes writes, by role; the secondary's after a failover.
+    """
     parts = (declared, subscription_id)
     services = (
         *postgres.list_services(*parts),
@@ -56,8 +64,8 @@ def desired_resources(declared: estate.Estate, subscription_id: str) -> tuple[De
         *identity.list_cluster_roles(*parts),
         *monitoring.list_workspaces(*parts),
         *cluster.list_clusters(*parts),
-        *postgres.list_postgres(*parts),
-        *redis.list_redis(*parts),
+        *postgres.list_postgres(*parts, writer=writer),
+        *redis.list_redis(*parts, writer=writer),
         *storage.list_storage(*parts),
         *private.list_private(*parts, services),
         *edge.list_edge(*parts),

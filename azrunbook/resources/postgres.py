@@ -5,6 +5,7 @@ and administrator from its source. The virtual endpoint is what clients connect 
 switchover moves it.
 """
 
+import dataclasses
 from typing import Any
 
 from azrunbook import estate
@@ -15,20 +16,39 @@ _TIERS = {"GP": "GeneralPurpose", "MO": "MemoryOptimized"}
 
 
 def list_postgres(
-    declared: estate.Estate, subscription_id: str
+    declared: estate.Estate, subscription_id: str, *, writer: str = "primary"
 ) -> tuple[model.DesiredResource, ...]:
+    """Servers, database and virtual endpoint; ``writer`` is the region whose server is primary."""
     settings = declared.postgres
     if settings is None:
         return ()
     server = _primary(declared, settings, subscription_id)
-    database = model.describe(
+    replica = _replica(declared, settings, subscription_id)
+    if replica is None:
+        return (server, _database(server, settings))
+    leader, follower = (server, replica) if writer == "primary" else (replica, server)
+    database = _database(leader, settings)
+    # Each keeps its own settings: high availability and geo-redundant backups stay where they are.
+    follower = dataclasses.replace(
+        follower,
+        # While a replica is made its source takes no other change, so the database comes first.
+        depends_on=(*follower.depends_on, leader.id, database.id),
+        creation={"properties": {"createMode": "Replica", "sourceServerResourceId": leader.id}},
+    )
+    found = (leader, database, follower)
+    if settings.virtual_endpoint is None:
+        return found
+    return (*found, _virtual_endpoint(leader, follower, settings.virtual_endpoint))
+
+
+def _database(server: model.DesiredResource, settings: estate.Postgres) -> model.DesiredResource:
+    return model.describe(
         f"{server.id}/databases/{settings.database}",
         model.DATABASE,
         region=server.region,
         body={"properties": {"charset": "UTF8", "collation": "en_US.utf8"}},
         depends_on=(server.id,),
     )
-    return (server, database, *_replicas(declared, settings, subscription_id, database))
 
 
 def list_services(declared: estate.Estate, subscription_id: str) -> tuple[private.Service, ...]:
@@ -92,17 +112,13 @@ def _primary(
     )
 
 
-def _replicas(
-    declared: estate.Estate,
-    settings: estate.Postgres,
-    subscription_id: str,
-    database: model.DesiredResource,
-) -> tuple[model.DesiredResource, ...]:
+def _replica(
+    declared: estate.Estate, settings: estate.Postgres, subscription_id: str
+) -> model.DesiredResource | None:
     if not (settings.replica and declared.secondary_enabled):
-        return ()
+        return None
     region = declared.secondary
-    source = server_id(declared, subscription_id, declared.primary)
-    replica = model.describe(
+    return model.describe(
         server_id(declared, subscription_id, region),
         model.SERVER,
         region=region.location,
@@ -115,27 +131,20 @@ def _replicas(
                 "network": {"publicNetworkAccess": "Disabled"},
             },
         },
-        # While a replica is made its source takes no other change, so the database comes first.
-        depends_on=(model.group_id(subscription_id, region.resource_group), source, database.id),
-        creation={
-            "properties": {"createMode": "Replica", "sourceServerResourceId": source},
-        },
+        depends_on=(model.group_id(subscription_id, region.resource_group),),
     )
-    if settings.virtual_endpoint is None:
-        return (replica,)
-    return (replica, _virtual_endpoint(source, replica, settings.virtual_endpoint))
 
 
 def _virtual_endpoint(
-    source: str, replica: model.DesiredResource, name: str
+    source: model.DesiredResource, replica: model.DesiredResource, name: str
 ) -> model.DesiredResource:
     body: dict[str, Any] = {"properties": {"endpointType": "ReadWrite", "members": [replica.name]}}
     return model.describe(
-        f"{source}/virtualendpoints/{name}",
+        f"{source.id}/virtualendpoints/{name}",
         model.VIRTUAL_ENDPOINT,
         region=model.GLOBAL,
         body=body,
-        depends_on=(source, replica.id),
+        depends_on=(source.id, replica.id),
     )
 
 

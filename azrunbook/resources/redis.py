@@ -17,12 +17,17 @@ _GROUPS = {"managed": "redisEnterprise", "premium": "redisCache"}
 _PORT = 10000
 
 
-def list_redis(declared: estate.Estate, subscription_id: str) -> tuple[model.DesiredResource, ...]:
+def list_redis(
+    declared: estate.Estate, subscription_id: str, *, writer: str = "primary"
+) -> tuple[model.DesiredResource, ...]:
     settings = declared.redis
     if settings is None:
         return ()
     if settings.kind == "managed":
-        return _managed(declared, settings, subscription_id)
+        # Failed over, the caches may be apart, and which one gives up what it holds is not the
+        # file's to say.
+        is_apart = writer != "primary"
+        return _managed(declared, settings, subscription_id, is_apart=is_apart)
     return _premium(declared, settings, subscription_id)
 
 
@@ -44,7 +49,7 @@ def _cache_id(settings: estate.Redis, subscription_id: str, region: estate.Regio
 
 
 def _managed(
-    declared: estate.Estate, settings: estate.Redis, subscription_id: str
+    declared: estate.Estate, settings: estate.Redis, subscription_id: str, *, is_apart: bool
 ) -> tuple[model.DesiredResource, ...]:
     clusters = [
         model.describe(
@@ -67,7 +72,8 @@ def _managed(
     ]
     databases: list[model.DesiredResource] = []
     for cluster in clusters:
-        databases.append(_managed_database(declared, settings, cluster, databases))
+        before = [] if is_apart else databases
+        databases.append(_managed_database(declared, settings, cluster, before))
     return (*clusters, *databases)
 
 

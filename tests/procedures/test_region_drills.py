@@ -5,7 +5,14 @@ import json
 import pytest
 
 from azrunbook import errors
-from azrunbook.procedures import actions, data_roles, region_failback, region_failover, undoing
+from azrunbook.procedures import (
+    actions,
+    data_roles,
+    provision,
+    region_failback,
+    region_failover,
+    undoing,
+)
 
 FAIL_OVER = "06_fail_over_region"
 FAIL_BACK = "07_fail_back_region"
@@ -95,14 +102,17 @@ def test_starting_a_region_that_runs_waits_for_its_application_only(clients, tel
 
 
 def test_a_stop_that_fails_is_taken_back(estate, clients):
-    """ARM ends the stop Failed: the step fails in its words, undo starts, 01 mends the state."""
+    """ARM ends the stop Failed: undo starts and brings the data back, but for what was lost."""
     estate.inject("arm", path="*eastus*/managedClusters/*", method="stop", code="StopFailed",
                   message="not today")  # fmt: skip
-    done = estate.perform(FAIL_OVER)
+    done = estate.perform(FAIL_OVER, promote="forced")
     end(done)
     assert "StopFailed: not today" in str(done.error)
     assert undoing.undo(done.folder, clients).verdict == "undone"
     assert power(estate) == {"eastus": "Running", "westus2": "Running"}
+    assert any("stays lost" in message for message in done.said)
+    data = data_roles.observe(clients)
+    assert (data.writer, data.is_linked) == ("eastus", True)
     again = estate.perform("01_provision_estate")
     assert again.verdict == "passed", again.error
 
@@ -171,6 +181,11 @@ def test_a_region_is_lost_with_its_last_writes_and_comes_back(estate, clients):
     assert json.loads(requests[-1])["region"] == "westus2"
     data = data_roles.observe(clients)
     assert (data.writer, data.links["westus2"]) == ("westus2", "without eastus")
+
+    planned = provision.plan(provision.observe(clients))
+    changed = {one.type for one in planned.changes if one.action != "no_change"}
+    assert not {one for one in changed if "PostgreSQL" in one or "Cache" in one or "Secret" in one}
+    assert any("takes writes in the secondary region" in note for note in planned.notes)
 
     refused = estate.perform(FAIL_OVER)
     assert "eastus can serve" in str(refused.error)

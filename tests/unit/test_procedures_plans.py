@@ -16,7 +16,7 @@ from azrunbook.procedures import (
     release_steps,
     tear_down,
 )
-from azrunbook.resources import references
+from azrunbook.resources import model, references
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 CLUSTER = "managedClusters"
@@ -118,6 +118,25 @@ def test_a_region_that_is_not_enabled_goes_users_first():
     names = [name for name, after in waits.items() if "origins" not in name]
     assert all(any("/origins " in one for one in waits[name]) for name in names)
     assert {step.group for step in planned.steps} == {provision.REMOVALS}
+
+
+def test_a_region_is_not_removed_with_the_only_server_that_takes_writes():
+    """After a failover the data is there; a region whose server follows may go."""
+    alone = estate.load("dv").model_copy(update={"secondary_enabled": False})
+    kept = resources.desired_resources(alone, SUBSCRIPTION)
+    removed = resources.list_removed(alone, SUBSCRIPTION)
+    actual = whole((*kept, *removed))
+    servers = {
+        one.region: actual[one.id]["properties"]
+        for one in (*kept, *removed)
+        if one.type == model.SERVER
+    }
+    servers["westus2"]["replicationRole"] = "Primary"
+    servers["eastus"]["replicationRole"] = "GeoAsyncReplica"
+    with pytest.raises(errors.PlanError, match="it alone takes writes"):
+        provision.plan(provision.Facts(kept, actual, removed))
+    servers["eastus"]["replicationRole"] = "Primary"
+    assert provision.plan(provision.Facts(kept, actual, removed)).steps
 
 
 def region(role="primary", **changed):

@@ -177,6 +177,29 @@ def test_an_estate_without_a_secondary_has_nothing_of_it(dv):
     assert resources.list_removed(dv, SUBSCRIPTION) == ()
 
 
+def test_after_a_failover_the_database_is_declared_where_it_is(dv):
+    """Same servers with the same settings; what leads to the primary, and what follows, moved."""
+    before = {one.id: one for one in resources.desired_resources(dv, SUBSCRIPTION)}
+    found = {
+        one.id: one for one in resources.desired_resources(dv, SUBSCRIPTION, writer="secondary")
+    }
+    moved = [one.path_name for id_, one in found.items() if id_ not in before]
+    assert moved == [
+        "psql-aks-multiregion-dv-westus2/hello_world",
+        "psql-aks-multiregion-dv-westus2/psql-aks-multiregion-dv",
+    ]
+    east, west = (
+        next(one for one in found.values() if one.type == model.SERVER and one.region == place)
+        for place in ("eastus", "westus2")
+    )
+    assert (east.body, west.body) == (before[east.id].body, before[west.id].body)
+    assert east.creation["properties"]["sourceServerResourceId"] == west.id
+    endpoint = next(one for one in found.values() if one.type == model.VIRTUAL_ENDPOINT)
+    assert endpoint.body["properties"]["members"] == [east.name]
+    caches = [one for one in found.values() if one.type == model.MANAGED_CACHE_DATABASE]
+    assert all("linkedDatabases" not in one.body["properties"]["geoReplication"] for one in caches)
+
+
 def test_a_plan_after_applying_changes_nothing(dv):
     """Answering with the very bodies that were put leaves nothing to do."""
     found = resources.desired_resources(dv, SUBSCRIPTION)
