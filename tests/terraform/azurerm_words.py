@@ -92,6 +92,8 @@ LATER = {
         ("address_prefixes", "properties.addressPrefix", _ONE),
         ("default_outbound_access_enabled", "properties.defaultOutboundAccess", SAME),
         ("private_endpoint_network_policies", "properties.privateEndpointNetworkPolicies", SAME),
+        ("private_link_service_network_policies_enabled",
+         "properties.privateLinkServiceNetworkPolicies", ENABLED),
     ],
     "azurerm_kubernetes_cluster_node_pool": [
         *((attribute, f"properties.{path}", words) for attribute, path, words in POOL[1:]),
@@ -131,7 +133,10 @@ ALWAYS = {
 }
 # The value of an attribute that is not given, where it is another one than nothing.
 DEFAULTS = {
-    "azurerm_subnet": {"private_endpoint_network_policies": "Disabled"},
+    "azurerm_subnet": {
+        "private_endpoint_network_policies": "Disabled",
+        "private_link_service_network_policies_enabled": True,
+    },
 }
 # Blocks that Azure fills in where they are not given.
 KEPT = {("azurerm_postgresql_flexible_server", "authentication")}

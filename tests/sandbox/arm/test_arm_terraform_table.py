@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import stand_in_mirror
 import yaml
-from test_arm_estate import read_all
+from test_arm_estate import make_link_services, read_all
 from test_arm_resource_table import BY_HAND, FIXED, change_tag, require_columns
 
 from azrunbook import connection, resources, terraform
@@ -82,6 +82,7 @@ def exercise(module, client, declared):
         found = resources.plan_changes(desired, read_all(client, desired))
         return [change for change in found if change.action != "no_change"]
 
+    make_link_services(client, desired)
     assert set(apply(module).values()) == {"create"}
     assert list_differing() == []
     rows = {type_: {"create": "yes"} for type_ in types}
