@@ -81,7 +81,7 @@ class KubeApi:
         media_type: str = "application/json",
         accepted: frozenset[int] = frozenset(),
     ) -> tuple[int, Any]:
-        """Send one request; returns status and JSON.
+        """Send one request; returns status and JSON, or the text of what is plain text.
 
         Args:
             method: of HTTP.
@@ -149,12 +149,12 @@ class KubeApi:
                 self._renew()
             if self._kubeconfig.read_bytes() == self._loaded:
                 return False
-            self._client = self._load()
-            refused.close()
+            self._client = self._load()  # the other one may still be in use
             return True
 
-    def _refuse(self, what: str, status: int, content: Mapping[str, Any]) -> None:
-        message = f"{what} in {self.context}: {status} {content.get('message', '')}"
+    def _refuse(self, what: str, status: int, content: Any) -> None:
+        said = content.get("message", "") if isinstance(content, dict) else content
+        message = f"{what} in {self.context}: {status} {said}"
         if status == _NOT_FOUND:
             raise errors.NotFoundError(message)
         if status == _UNAUTHORIZED:
@@ -174,7 +174,10 @@ def _call(client: Any, request: Mapping[str, Any]) -> tuple[int, Any]:
     answer = client.call_api(
         *client.param_serialize(**request), _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS)
     )
-    return answer.status, json.loads(answer.read())
+    content = answer.read()
+    if str(answer.headers.get("Content-Type")).startswith("text/plain"):  # a pod's log
+        return answer.status, content.decode(errors="replace")
+    return answer.status, json.loads(content)
 
 
 def _list_failures() -> tuple[type[Exception], ...]:

@@ -146,7 +146,8 @@ class Explained:
             raise errors.ConnectError(
                 f"{self._what}: Azure refuses the credential ({describe(error)}). Expected one "
                 "that is valid for this tenant and not revoked. Sign in again (az login) or check "
-                "the connection's credential, and run it again: what is done is not done twice."
+                "the connection's credential, and run it again: what is done or under way is "
+                "not done twice."
             ) from error
         if _read(error)[0].endswith(_NO_ROLE):
             raise errors.StepError(

@@ -11,6 +11,7 @@ from typing import Any
 from azrunbook import errors, kube_api, wait
 
 _LOOK_SECONDS = 0.3
+_LOG_BYTES = 1 << 20
 _MANAGER = {"fieldManager": "azrunbook"}
 _MERGE_PATCH = "application/merge-patch+json"
 # Written by Helm itself; the label of the same meaning is up to the chart (the official Traefik
@@ -53,7 +54,10 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod and where it runs; ``state`` is its phase or why it waits."""
+    """A pod and where it runs; ``state`` is its phase or why it waits.
+
+    ``is_leaving``: it is being deleted, and may be ready until its processes have ended.
+    """
 
     name: str
     node: str
@@ -61,6 +65,7 @@ class Pod:
     is_ready: bool
     restarts: int
     images: tuple[str, ...]
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,16 @@ class Workloads:
             labels=f"{_RELEASE_LABEL}={release}" if release else "",
         )
         return tuple(map(_describe_pod, found["items"]))
+
+    def read_log(self, namespace: str, pod: str, *, since_seconds: int) -> str:
+        """Read what a pod's first container has said in the last seconds.
+
+        Raises:
+            NotFoundError: no such pod.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        query = {"sinceSeconds": str(since_seconds), "limitBytes": str(_LOG_BYTES)}
+        return str(self._api.send("GET", f"log of {pod}", path, query)[1])
 
     def find_autoscaler(self, namespace: str, name: str) -> Autoscaler | None:
         path = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/{name}"
@@ -300,6 +315,7 @@ def _describe_pod(body: Mapping[str, Any]) -> Pod:
         is_ready=_is_true(body, "Ready"),
         restarts=sum(one.get("restartCount", 0) for one in containers),
         images=_list_images(body["spec"]),
+        is_leaving="deletionTimestamp" in body["metadata"],
     )
 
 

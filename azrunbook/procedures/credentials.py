@@ -8,13 +8,15 @@ engine or a cleaned disk could lose.
 
 Looking compares each Secret, in memory, with what Azure says now (hosts, ports, keys) and with the
 password that was set last, of which each Secret notes when. Two clusters with different passwords
-of the same time were edited by hand: neither can be believed, and a new one is set. What cannot be
-seen from here is a password that was changed on the server alone: the pods' log tells of it, and
-deleting the Secret in all clusters lets 01 set a new one. Writing is :mod:`.credential_writing`.
+of the same time were edited by hand: neither can be believed, and a new one is set. So it is when a
+password was changed on the server alone, of which the pods' logs tell: the server is private, and
+only they can sign in. Writing is :mod:`.credential_writing`.
 """
 
 import base64
+import contextlib
 import hashlib
+import json
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ SET_AT = "azrunbook.dev/password-set-at"
 TYPE = "v1/Secret"
 _STEP = "write the application's credentials"
 _HIDDEN = "(hidden)"
+_REFUSAL = "password authentication failed"
+_LATELY_SECONDS = 600
 State = Literal["held", "differs", "absent", "stopped", "unknown"]
 
 
@@ -39,6 +43,7 @@ class Seen:
     Attributes:
         data: None: Azure has not both a database and a cache for it yet.
         is_stopped: the cluster was not asked.
+        is_refused: the server has refused the password that its pods have.
         problem: why nothing can be said; empty when something can.
     """
 
@@ -46,6 +51,7 @@ class Seen:
     stored: kube_secrets.Stored | None = None
     data: tuple[outputs.Database, outputs.Cache] | None = None
     is_stopped: bool = False
+    is_refused: bool = False
     problem: str = ""
 
 
@@ -120,9 +126,35 @@ def _look(clients: connect.Clients, role: str) -> Seen:
         if cluster.is_stopped:
             return Seen(role, is_stopped=True)
         stored = clients.region(role).secrets.find(declared.app.namespace, name_of(declared))
-        return Seen(role, stored, _read_data(clients, region))
+        is_refused = stored is not None and _is_refused(clients, role)
+        return Seen(role, stored, _read_data(clients, region), is_refused=is_refused)
     except errors.AzrunbookError as error:
         return Seen(role, problem=str(error))
+
+
+def _is_refused(clients: connect.Clients, role: str) -> bool:
+    """Whether a pod that is ready and stays has said lately that the server refuses it."""
+    app, workloads = clients.estate.app, clients.region(role).workloads
+    for pod in workloads.list_pods(app.namespace, release=app.release):
+        with contextlib.suppress(errors.NotFoundError):  # it has gone meanwhile
+            if not pod.is_ready or pod.is_leaving:
+                continue
+            log = workloads.read_log(app.namespace, pod.name, since_seconds=_LATELY_SECONDS)
+            if tells_refusal(log):
+                return True
+    return False
+
+
+def tells_refusal(log: str) -> bool:
+    """Find PostgreSQL's refusal in the messages of the application's log; pure.
+
+    Not in the rest of a line, where a request's path stands, which anybody may choose.
+    """
+    for line in log.splitlines():
+        with contextlib.suppress(ValueError, AttributeError):  # not a line of the application
+            if _REFUSAL in str(json.loads(line).get("message", "")):
+                return True
+    return False
 
 
 def _read_data(
@@ -138,12 +170,10 @@ def _read_data(
 
 
 def make_values(data: tuple[outputs.Database, outputs.Cache], password: str) -> dict[str, str]:
-    """The content of a region's Secret."""
+    """The content of a region's Secret; without the database's part when no password is known."""
     database, cache = data
-    return {
-        DATABASE_KEY: database.make_url(password).reveal(),
-        CACHE_KEY: cache.url.reveal(),
-    }
+    found = {DATABASE_KEY: database.make_url(password).reveal()} if password else {}
+    return {**found, CACHE_KEY: cache.url.reveal()}
 
 
 def judge(seen: Seen, location: str, password: str) -> Fact:
@@ -154,7 +184,7 @@ def judge(seen: Seen, location: str, password: str) -> Fact:
         return Fact(seen.role, location, "unknown", detail=seen.problem)
     if seen.stored is None:
         return Fact(seen.role, location, "absent")
-    wanted = make_values(seen.data, password) if seen.data and password else {}
+    wanted = make_values(seen.data, password) if seen.data else {}
     differing = tuple(key for key in KEYS if seen.stored.values.get(key) != wanted.get(key))
     state: State = "differs" if differing else "held"
     return Fact(seen.role, location, state, differing, digest(seen.stored.values))
@@ -170,7 +200,10 @@ def digest(values: Mapping[str, str]) -> str:
 
 
 def choose_password(found: Iterable[Seen]) -> Password:
-    """The password that was set last, if no other claims the same."""
+    """The password that was set last, if no other claims the same and the server takes it."""
+    found = list(found)
+    if any(one.is_refused for one in found):
+        return Password()
     known = set()
     for one in found:
         stored = one.stored
@@ -250,17 +283,19 @@ def list_notes(facts: Facts | None) -> list[str]:
     if stopped := [one.location for one in facts.regions if one.state == "stopped"]:
         notes.append(
             f"{', '.join(stopped)}: the cluster is stopped, so its Secret {facts.name} is left "
-            "out. Start it (azrunbook run 07_fail_back_region) and run this again."
+            "out, and its pods will come up with what it holds. Start it (azrunbook run "
+            "07_fail_back_region) and run this again."
         )
     if any(one.state == "differs" for one in facts.regions):
         notes.append(
             f"{facts.name} is rewritten and the application's pods are restarted, one after the "
-            "other, because they read it only when they start"
+            "other, because they read it only when they start; 03_release_app then puts it on the "
+            "release's record, and restarts nothing more"
         )
     if facts.is_torn:
         notes.append(
-            f"the database's password in {facts.name} cannot be believed (missing, or another one "
-            "in each cluster): a new one is set on the server"
+            f"the database's password in {facts.name} cannot be believed (missing, another one in "
+            "each cluster, or refused by the server): a new one is set on the server"
         )
     notes += [f"{one.location}: {one.detail}" for one in facts.regions if one.state == "unknown"]
     return notes

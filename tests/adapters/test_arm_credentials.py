@@ -53,6 +53,7 @@ def test_a_token_that_expires_during_an_operation_is_renewed_silently(begin):
     azure.call(azure.server.operations.advance)
     wait(20)
     assert azure.arm.find(group, GROUP_VERSION) is None
+    assert azure.aks.find("rg-a", "nowhere") is None  # the typed client has the same credential
     assert len(issued) > 1
     assert {one.rpartition(": ")[2] for one in told} <= {"InProgress", "Succeeded"}
 

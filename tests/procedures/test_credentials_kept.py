@@ -3,10 +3,11 @@
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+import yaml
 
 from azrunbook import resources
 from azrunbook.procedures import credentials, undoing
-from azrunbook.resources import model
+from azrunbook.resources import model, postgres
 
 PROVISION, RELEASE = "01_provision_estate", "03_release_app"
 STEP = "write the application's credentials"
@@ -49,6 +50,16 @@ def test_a_secret_lost_in_one_cluster_is_copied_from_the_other(estate, clients):
     done = estate.perform(PROVISION)
     assert (done.verdict, done.started) == ("passed", [STEP])
     assert (read(clients, "secondary"), list_pods(clients)) == (before, pods)
+
+
+def test_a_kubeconfig_that_has_ended_is_fetched_again_from_azure(estate):
+    """By whoever meets the refusal first, here helm; Azure hands out the one that is good now."""
+    region = estate.clients().region("primary")
+    config = yaml.safe_load(region.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": "token-that-has-ended"}
+    region.kubeconfig.write_text(yaml.safe_dump(config))
+    assert [one.name for one in region.releases.list(NAMESPACE)] == [NAMESPACE]
+    assert "token-that-has-ended" not in region.kubeconfig.read_text()
 
 
 def test_a_new_cache_key_reaches_the_pods_and_undo_brings_the_former_one_back(estate, clients):
@@ -94,14 +105,34 @@ def test_passwords_that_contradict_are_noticed(estate, clients):
     assert find_texts(done, edited) == []
 
 
-def test_a_password_that_no_cluster_knows_is_set_anew(estate, clients):
+def visit(clients):
+    with clients.visits() as asked:
+        return asked.record()
+
+
+def be_refused(clients):
+    """Change the password on the server alone, and let the application meet it."""
+    location = clients.estate.primary.location
+    server = postgres.server_id(clients.estate, clients.subscription_id, clients.estate.primary)
+    body = {"properties": {"administratorLoginPassword": "Changed-by-somebody-1"}}
+    poller = clients.arm.begin_patch(server, model.get_api_version(model.SERVER), body)
+    clients.arm.wait(poller, what=f"change the password in {location}", timeout=60)
+    if visit(clients) is not None:  # over a connection of before
+        for role in clients.estate.regions:
+            workloads = clients.region(role).workloads
+            workloads.annotate_pods(NAMESPACE, release=NAMESPACE, annotations={"test": "again"})
+            workloads.wait_for_rollout(NAMESPACE, release=NAMESPACE, timeout=60)
+        assert visit(clients) is None
+
+
+def test_a_password_changed_on_the_server_is_noticed_by_the_pods_and_set_anew(estate, clients):
     """Both get the same, pods are restarted with it, and a release then restarts nothing more."""
     before = read_password(read(clients, "primary"))
+    be_refused(clients)
     pods = list_pods(clients)
-    for role in clients.estate.regions:
-        clients.region(role).secrets.delete(NAMESPACE, NAME)
     done = estate.perform(PROVISION)
     assert (done.verdict, done.started) == ("passed", [STEP]), done.error
+    assert visit(clients) is not None
     first, second = (read_password(read(clients, role)) for role in clients.estate.regions)
     assert first == second != before
     assert find_texts(done, first) == []

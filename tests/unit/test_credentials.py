@@ -1,7 +1,9 @@
 """Which password is believed and what is said of each Secret, decided without a cluster."""
 
 import base64
+import dataclasses
 import hashlib
+import json
 
 import pytest
 
@@ -32,6 +34,7 @@ def hold(password, set_at="", **values):
         ([hold(OLD, "2026-01-01T00:00:00+00:00"), hold(NEW, "2026-02-01T00:00:00+00:00")], NEW),
         ([hold(OLD), hold(NEW, "2026-02-01T00:00:00+00:00")], NEW),
         ([hold(OLD, "2026-01-01T00:00:00+00:00"), hold(NEW, "2026-01-01T00:00:00+00:00")], ""),
+        ([hold(OLD), dataclasses.replace(hold(OLD), is_refused=True)], ""),
         ([hold(OLD, DATABASE_URL="postgresql://admin:x@["), hold(NEW)], NEW),
         ([hold(OLD, DATABASE_URL="postgresql://admin:short@writer.example/shop")], ""),
     ],
@@ -48,7 +51,7 @@ def test_the_password_that_was_set_last_is_believed_unless_another_says_the_same
         (hold(OLD, MORE="of somebody else"), OLD, "held", ()),
         (hold(OLD), NEW, "differs", ("DATABASE_URL",)),
         (hold(OLD, REDIS_URL="rediss://:former@cache"), OLD, "differs", ("REDIS_URL",)),
-        (hold(OLD), "", "differs", ("DATABASE_URL", "REDIS_URL")),
+        (hold(OLD), "", "differs", ("DATABASE_URL",)),
         (credentials.Seen("primary", hold(OLD).stored), OLD, "differs", credentials.KEYS),
         (credentials.Seen("primary"), OLD, "absent", ()),
         (credentials.Seen("primary", is_stopped=True), OLD, "stopped", ()),
@@ -92,3 +95,17 @@ def test_a_digest_is_the_charts_and_says_nothing_of_the_content():
     digest = credentials.digest({**values, "MORE": "x"})
     assert digest == hashlib.sha256(both.encode()).hexdigest()
     assert secrets.scrub(digest) == digest
+
+
+@pytest.mark.parametrize(
+    ("line", "is_refused"),
+    [
+        (json.dumps({"message": 'FATAL:  password authentication failed for user "a"'}), True),
+        (json.dumps({"message": "no", "path": "/password authentication failed"}), False),
+        ("password authentication failed, says somebody", False),
+        ('["password authentication failed"]', False),
+    ],
+)
+def test_only_the_applications_own_message_tells_of_a_refused_password(line, is_refused):
+    """A visitor who asks for a path of these words does not make 01 set a password."""
+    assert credentials.tells_refusal(f"{{}}\n{line}\n") == is_refused
