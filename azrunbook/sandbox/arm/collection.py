@@ -153,8 +153,11 @@ class Collection:
         group = parts.require_group(call.resource)
         parts.check_not_deleting(call.resource)
         parts.check_etag(call)
-        body = self._tracked(draft, group) if kind.tracked else {}
-        body["properties"] = kind.complete(draft)
+        placed = _place(draft, group) if kind.tracked else {}
+        properties = kind.complete(draft)
+        # After that: it may fill in what stands beside the properties, such as a sku's tier.
+        beside = {k: v for k, v in draft.sent.items() if k not in _ENVELOPE} if placed else {}
+        body = {**beside, **placed, "properties": properties}
         parts.store.put(call.resource, kind.type, body)
         if kind.stored:
             kind.stored(draft)
@@ -182,15 +185,6 @@ class Collection:
             finished=(lambda body: finished(draft.resource, body)) if finished else None,
         )
 
-    def _tracked(self, draft: Draft, group: Json) -> Json:
-        """Return location, tags, sku and whatever else stands beside the properties."""
-        body = {key: value for key, value in draft.sent.items() if key not in _ENVELOPE}
-        wanted = locations.normalize(draft.sent.get("location") or group["location"])
-        body["location"] = locations.check(wanted, draft.resource)
-        check_same_location(draft, wanted)
-        body["tags"] = draft.sent.get("tags") or {}
-        return body
-
     def _check_parent(self, resource: paths.ResourceId) -> None:
         if len(resource.parts) > 1 and self._parts.store.find(resource.parent) is None:
             self._parts.require_group(resource)
@@ -198,6 +192,14 @@ class Collection:
 
     def _render(self, document: Json) -> Json:
         return self._kind.render(document) if self._kind.render else document
+
+
+def _place(draft: Draft, group: Json) -> Json:
+    """Return where a tracked resource is, and its tags."""
+    wanted = locations.normalize(draft.sent.get("location") or group["location"])
+    location = locations.check(wanted, draft.resource)
+    check_same_location(draft, wanted)
+    return {"location": location, "tags": draft.sent.get("tags") or {}}
 
 
 def check_same_location(draft: Draft, wanted: str) -> None:
