@@ -147,7 +147,7 @@ def check(clients: connect.Clients, spec: Spec) -> list[checks.CheckResult]:
             name=f"release {where}",
             passed=fact.action == "no_change",
             criterion="deployed, and releasing again would change nothing",
-            found=fact.current.status if fact.current else "not installed",
+            found=say_state(fact),
             advice="run this notebook again; helm history shows what happened",
         )
 
@@ -167,6 +167,15 @@ def check(clients: connect.Clients, spec: Spec) -> list[checks.CheckResult]:
         checks.look(f"release {where}", "deployed as declared", as_declared),
         checks.look(f"replicas of {where}", "every replica ready", ready),
     ]
+
+
+def say_state(fact: Fact) -> str:
+    """A release as it is, and what of it would change; pure."""
+    if fact.current is None:
+        return "not installed"
+    paths = [one.path for one in fact.changes]
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return fact.current.status + (f"; would change {paths[0]}{more}" if paths else "")
 
 
 def check_ready_for_release(clients: connect.Clients) -> list[checks.CheckResult]:

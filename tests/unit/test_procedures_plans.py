@@ -248,6 +248,21 @@ def test_a_release_leads_to_its_action_and_its_way_back(current, changes, action
         assert steps[0].undo[0].arguments["revision"] == 3
 
 
+@pytest.mark.parametrize(
+    ("current", "changes", "said"),
+    [
+        (None, CHANGED, "not installed"),
+        (release(), (), "deployed"),
+        (release(), CHANGED, "deployed; would change image"),
+        (release("failed"), CHANGED * 3, "failed; would change image and 2 more"),
+    ],
+)
+def test_a_release_that_is_not_as_declared_says_where(current, changes, said):
+    """A check that fails names what differs, so that nobody has to look for it."""
+    spec = release_steps.Spec("primary", "eastus", "hello-world", "hello-world", Path(), {})
+    assert release_steps.say_state(release_steps.Fact(spec, current, changes, "update")) == said
+
+
 @pytest.mark.parametrize("is_built", [True, False])
 def test_an_image_is_built_once(is_built):
     """The build is the first step, unless the registry has it; the version goes with each step."""
