@@ -32,27 +32,28 @@ def check(stored: store.Store, cluster_id: str, reference: images.Reference) -> 
     """Refuse an image of an Azure registry that is not there, or that the cluster may not read.
 
     Raises:
-        images.PullRefusedError: in containerd's words.
+        images.ImagePullError: in containerd's words; PullRefusedError when it is there, and a role
+            is missing.
     """
     host = reference.registry
     registry = find_registry(stored, host)
     if registry is None:
         manifest = f"https://{host}/v2/{reference.repository}/manifests/{reference.version}"
-        raise images.PullRefusedError(
-            reference,
+        why = (
             f'failed to do request: Head "{manifest}": dial tcp: lookup {host} on '
-            "168.63.129.16:53: no such host",
+            "168.63.129.16:53: no such host"
         )
+        raise images.ImagePullError(images.say_unresolved(reference, why))
     principal = _find_kubelet(stored, cluster_id)
     if principal not in _list_readers(stored, registry["id"]):
         query = urllib.parse.urlencode(
             {"scope": f"repository:{reference.repository}:pull", "service": host}
         )
-        raise images.PullRefusedError(
-            reference,
+        why = (
             "failed to authorize: failed to fetch anonymous token: unexpected status from GET "
-            f"request to https://{host}/oauth2/token?{query}: 401 Unauthorized",
+            f"request to https://{host}/oauth2/token?{query}: 401 Unauthorized"
         )
+        raise images.PullRefusedError(images.say_unresolved(reference, why))
 
 
 def is_guarded(host: str) -> bool:

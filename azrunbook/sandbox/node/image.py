@@ -24,13 +24,7 @@ class ImagePullError(Exception):
 
 
 class PullRefusedError(ImagePullError):
-    """The registry does not answer, or refuses the node: no reason to simulate the image."""
-
-    def __init__(self, reference: "Reference", why: str) -> None:
-        super().__init__(
-            f'rpc error: code = Unknown desc = failed to pull and unpack image "{reference}": '
-            f'failed to resolve reference "{reference}": {why}'
-        )
+    """The registry refuses the node: the image is there, so this is no reason to simulate it."""
 
 
 def _unchanged(argv: Sequence[str], _address: str) -> list[str]:
@@ -117,6 +111,14 @@ def parse_reference(text: str) -> Reference:
 def is_unrunnable(error: ImagePullError) -> bool:
     """Whether only this machine is to blame: an image that could be had, but not be run here."""
     return error.reason == "ErrImagePull" and not isinstance(error, PullRefusedError)
+
+
+def say_unresolved(reference: Reference, why: str) -> str:
+    """Say why a registry cannot be asked for it, as containerd says it."""
+    return (
+        f'rpc error: code = Unknown desc = failed to pull and unpack image "{reference}": '
+        f'failed to resolve reference "{reference}": {why}'
+    )
 
 
 def not_found(reference: Reference) -> ImagePullError:

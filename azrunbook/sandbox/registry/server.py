@@ -56,7 +56,7 @@ class RegistryServer:
 
     Args:
         address: to listen on, at any free port.
-        folder: where pushed blobs are kept; what is there is dropped at the start.
+        folder: where pushed blobs are kept; goes with the sandbox.
     """
 
     def __init__(
@@ -110,6 +110,7 @@ class RegistryServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _exchange(self, request: web.Request) -> web.Response:
         """An Entra token for a refresh token."""

@@ -36,8 +36,8 @@ def pull(stored, text="crdemo.azurecr.io/app:1", cluster=CLUSTER):
     """What the node is told; nothing when it may pull."""
     try:
         pull_rights.check(stored, cluster, images.parse_reference(text))
-    except images.PullRefusedError as error:
-        return str(error)
+    except images.ImagePullError as error:
+        return f"{'simulated, or ' if images.is_unrunnable(error) else ''}{error}"
     return ""
 
 
@@ -69,13 +69,19 @@ def test_a_role_on_the_registry_or_above_it_lets_a_cluster_pull(
 
 
 def test_a_refused_pull_is_told_in_containerd_s_words(stored):
-    """401 of the token service without a role, no such host without a registry."""
+    """401 of the token service without a role, no such host without a registry.
+
+    Only the second may be simulated: what is refused is there.
+    """
     assert pull(stored).endswith(
         "GET request to https://crdemo.azurecr.io/oauth2/token?scope=repository%3Aapp%3Apull"
         "&service=crdemo.azurecr.io: 401 Unauthorized"
     )
-    assert "lookup crother.azurecr.io" in pull(stored, "crother.azurecr.io/app:1")
+    other = pull(stored, "crother.azurecr.io/app:1")
+    assert "lookup crother.azurecr.io" in other
     assert "401" in pull(stored, cluster=f"{CLUSTER}-gone")
+    simulated = [one.startswith("simulated") for one in (pull(stored), other)]
+    assert simulated == [False, True]
 
 
 def test_other_registries_are_not_azure_s_to_guard():
