@@ -186,27 +186,18 @@ class Clients:
         )
 
     def builder(self, name: str) -> "images.Registry | local_builds.LocalBuilds":
-        """What builds and pushes images: ``registry``, ``auto``, or a program of this machine.
-
-        Raises:
-            PreflightError: it cannot build here; says why not.
-        """
-        if name == "registry":
-            return self.registry
+        """What builds and pushes images; names and errors as :func:`local_builds.find`."""
         from azrunbook import local_builds
 
-        return local_builds.LocalBuilds(local_builds.choose(name), self._login_server)
+        tool = local_builds.find(name)
+        return local_builds.LocalBuilds(tool, self._login_server) if tool else self.registry
 
     @functools.cached_property
     def _login_server(self) -> "login_server.LoginServer":
         from azrunbook import login_server
 
-        scope = f"{self.connection.resource_manager}/.default"
-        return login_server.LoginServer(
-            f"{self.estate.registry.name}.azurecr.io",  # of Azure's public cloud
-            lambda: self._credential.get_token(scope).token,
-            connect_to=self.connection.registry_connect_to,
-            ca_bundle=self.connection.ca_bundle,
+        return login_server.open_registry(
+            self._credential, self.connection, self.estate.registry.name
         )
 
     def static_container(self, role: str) -> "blobs.Container":

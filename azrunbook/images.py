@@ -60,6 +60,9 @@ class Registry:
         self._ca_bundle = ca_bundle
         self._polling_interval = polling_interval_seconds
 
+    def __str__(self) -> str:
+        return f"the registry {self.login_server}"
+
     @property
     def login_server(self) -> str:
         """The host in front of an image's name."""

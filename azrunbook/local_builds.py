@@ -64,25 +64,42 @@ def look(name: str) -> Tool:
         said = binaries.run([path, *PROBES[name]], timeout_seconds=_PROBE_SECONDS).strip()
     except errors.CommandError as error:
         lines = (error.stderr or error.stdout or str(error)).strip().splitlines()
-        return Tool(name, path, "", f"cannot build here: {lines[-1] if lines else 'no answer'}")
+        return Tool(name, path, "", lines[-1] if lines else "no answer")
     version = re.search(r"\d+\.\d+\.\d+", said if name != "buildah" else _read_version(path))
     return Tool(name, path, version[0] if version else "", "")
 
 
-def choose(wanted: str) -> Tool:
-    """The builder of a name; ``auto``: the first one that can build.
+def find(name: str) -> Tool | None:
+    """The builder of a name: ``registry`` (None), a program of this machine, or ``auto``.
+
+    ``auto`` is the first program that can build here, and the registry when none can.
 
     Raises:
-        PreflightError: it cannot build here, or none can; says why not.
+        PreflightError: the program cannot build here; says why not.
     """
-    tools = [look(name) for name in (PROBES if wanted == "auto" else (wanted,))]
-    usable = next((one for one in tools if not one.problem), None)
-    if usable is not None:
-        return usable
-    why = "; ".join(f"{one.name}: {one.problem}" for one in tools)
+    if name == "registry":
+        return None
+    return find_usable() if name == "auto" else require(name)
+
+
+def find_usable() -> Tool | None:
+    """The first builder that can build here."""
+    return next((one for one in map(look, PROBES) if not one.problem), None)
+
+
+def require(name: str) -> Tool:
+    """The builder of a name.
+
+    Raises:
+        PreflightError: it cannot build here; says why not.
+    """
+    found = look(name)
+    if not found.problem:
+        return found
     raise errors.PreflightError(
-        f"no image can be built on this machine ({why}): expected docker with a running engine, "
-        "podman or buildah. Nothing was changed. Let the registry build it: -p builder=registry"
+        f"{name} cannot build an image ({found.problem}): expected it on PATH, docker with a "
+        "running engine. Nothing was changed. Let the registry build it: -p builder=registry, or "
+        "whatever can: -p builder=auto"
     )
 
 

@@ -9,11 +9,14 @@ import ssl
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from azrunbook import errors, secrets
+from azrunbook import connection, errors, secrets
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 # Azure's registries take the refresh token as the password of this user.
 USER = "00000000-0000-0000-0000-000000000000"
@@ -24,6 +27,19 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _TIMEOUT_SECONDS = 30
+
+
+def open_registry(
+    credential: "TokenCredential", target: connection.Connection, name: str
+) -> "LoginServer":
+    """The data plane of a registry by its name; Azure's public cloud forms the host from it."""
+    scope = f"{target.resource_manager}/.default"
+    return LoginServer(
+        f"{name}.azurecr.io",
+        lambda: credential.get_token(scope).token,
+        connect_to=target.registry_connect_to,
+        ca_bundle=target.ca_bundle,
+    )
 
 
 class LoginServer:

@@ -100,7 +100,7 @@ def _look_at_builders() -> list[Finding]:
             "optional" if one.problem else "ok",
             one.version,
             one.path,
-            f"{one.problem}; only for -p builder={one.name}" if one.problem else "",
+            f"only for -p builder={one.name}: {one.problem}" if one.problem else "",
         )
         for one in found
     ]
