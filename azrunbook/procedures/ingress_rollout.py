@@ -110,10 +110,13 @@ def observe(clients: connect.Clients, *, roles: Collection[str] | None = None) -
     return Facts(release_steps.observe(clients, specs), links=private_links.observe(clients))
 
 
-def plan(facts: Facts) -> plans.Plan:
-    """Release where it differs, then lead Front Door there; pure."""
-    puts, putting = private_links.plan_edge(facts.links)
-    by_ingress = [link for link in facts.links.links if link.is_by_ingress]
+def plan(facts: Facts, *, engine: str = "arm") -> plans.Plan:
+    """Release where it differs, then lead Front Door there if that is not Terraform's; pure."""
+    is_ours = engine == "arm"
+    puts, putting = private_links.plan_edge(facts.links) if is_ours else ((), ())
+    by_ingress = [
+        link for link in facts.links.links if link.is_by_ingress and (is_ours or link.states)
+    ]
     approvals, approving = private_links.plan_approvals(by_ingress)
     releasing = release_steps.list_steps(facts.regions, action="release_ingress")
     return plans.Plan(

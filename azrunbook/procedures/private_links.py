@@ -2,7 +2,8 @@
 
 Front Door asks for a connection while an origin is put, so what the origin leads to must be there
 before. A storage account is; the private link service of a region comes with its ingress. So 01
-leaves out the origins that wait for the ingress, with what depends on them, and 02 puts them.
+leaves out the origins that wait for the ingress, with what depends on them, and 02 puts them. Where
+Terraform provisions, 02 leaves them to another run of 01: they must get into its state.
 
 A connection carries nothing until the owner of what it leads to has approved it. Here that is the
 same estate, so the runbook approves what asks with the estate's own message. Taken back, it is
@@ -139,13 +140,14 @@ def list_due(facts: Facts) -> tuple[Link, ...]:
     return tuple(link for link in facts.links if link.origin not in waiting)
 
 
-def note_waiting(facts: Facts) -> tuple[str, ...]:
-    """What 01 says of what it leaves to 02; pure."""
+def note_waiting(facts: Facts, *, again: bool = False) -> tuple[str, ...]:
+    """What 01 says of what it leaves to 02, or to a run ``again`` of itself after that; pure."""
     waiting = list_waiting(facts)
     if not waiting:
         return ()
     names = ", ".join(one.path_name for one in waiting)
-    return (f"{names}: put by 02_roll_out_ingress, whose private link services they lead to",)
+    who = "this procedure, run again after 02_roll_out_ingress" if again else "02_roll_out_ingress"
+    return (f"{names}: put by {who}, whose private link services they lead to",)
 
 
 def plan_edge(facts: Facts) -> tuple[tuple[plans.Change, ...], tuple[plans.Step, ...]]:
@@ -204,7 +206,7 @@ def _step(link: Link) -> plans.Step:
 
 
 def check(facts: Facts) -> list[checks.CheckResult]:
-    """Every private link that can be there is approved; pure."""
+    """Every private link whose origin is there is approved; pure."""
     return [
         checks.CheckResult(
             name=f"private link of {link.origin.path_name}",
@@ -213,7 +215,8 @@ def check(facts: Facts) -> list[checks.CheckResult]:
             found=", ".join(link.states) or "not asked for",
             advice="run this notebook again; when Disconnected, delete the origin first",
         )
-        for link in list_due(facts)
+        for link in facts.links
+        if link.origin not in facts.absent
     ]
 
 

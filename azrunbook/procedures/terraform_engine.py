@@ -40,15 +40,18 @@ def observe(clients: connect.Clients) -> Facts:
     module = clients.terraform
     module.init()
     module.validate()
-    saved = module.plan("Provision the estate", variables=_variables())
-    return Facts(saved, credentials.observe(clients), private_links.observe(clients))
+    links = private_links.observe(clients)
+    waits = bool(private_links.list_waiting(links))
+    variables = {**_variables(), "ingress_is_up": "false" if waits else "true"}
+    saved = module.plan("Provision the estate", variables=variables)
+    return Facts(saved, credentials.observe(clients), links)
 
 
 def plan(facts: Facts) -> plans.Plan:
     """Terraform's plan with the one step that applies it, and the application's Secret; pure."""
     found = facts.saved.plan
     others = [change.name for change in found.changes if change.action in {"update", "replace"}]
-    notes = [*found.notes, *private_links.note_waiting(facts.links)]
+    notes = [*found.notes, *private_links.note_waiting(facts.links, again=True)]
     approvals, approving = private_links.plan_approvals(private_links.list_due(facts.links))
     if others:
         notes.append(

@@ -34,7 +34,7 @@ def observe(clients: connect.Clients, engine: str) -> dict[str, plans.Plan]:
     facts = engines.observe(clients, engine)
     below = _read_below(clients)
     if None in below.values():
-        ingress, app = plan_absent(clients)
+        ingress, app = plan_absent(clients, engine)
     else:
         # A stopped cluster (a region that was failed over) cannot be asked what it runs.
         running = [
@@ -43,7 +43,9 @@ def observe(clients: connect.Clients, engine: str) -> dict[str, plans.Plan]:
             if _read_power(below[model.CLUSTER, region.location]) != "Stopped"
         ]
         makers: list[Callable[[], plans.Plan]] = [
-            lambda: ingress_rollout.plan(ingress_rollout.observe(clients, roles=running)),
+            lambda: ingress_rollout.plan(
+                ingress_rollout.observe(clients, roles=running), engine=engine
+            ),
             lambda: app_release.plan(app_release.observe(clients, roles=running)),
         ]
         clients.for_each(clients.region, running)  # each only once
@@ -64,11 +66,12 @@ def _read_power(cluster: Mapping[str, Any] | None) -> str:
     return str((cluster or {}).get("properties", {}).get("powerState", {}).get("code", "Running"))
 
 
-def plan_absent(clients: connect.Clients) -> tuple[plans.Plan, plans.Plan]:
+def plan_absent(clients: connect.Clients, engine: str) -> tuple[plans.Plan, plans.Plan]:
     """Ingress and app before there is anything to release them to."""
     ingress, app = clients.ingress, clients.estate.app
     image = plans.Change("create", "container image", f"{app.image}:{app.version}", model.GLOBAL)
-    edge = ingress_rollout.plan(ingress_rollout.Facts((), links=private_links.observe(clients)))
+    facts = ingress_rollout.Facts((), links=private_links.observe(clients))
+    edge = ingress_rollout.plan(facts, engine=engine)
     return (
         _plan_release(
             clients, "Roll out the ingress", ingress.namespace, ingress.release, *edge.changes

@@ -157,6 +157,7 @@ variable "front_door" {
     route                           = string
     origin_dns_label                = string
     origin_access                   = string
+    ingress_is_up                   = optional(bool, true)
     origin_response_timeout_seconds = number
     health_probe                    = object({ path = string, method = string, interval_seconds = number })
     load_balancing = object({

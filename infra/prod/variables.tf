@@ -10,3 +10,9 @@ variable "postgres_password_version" {
   default     = 0
   description = "Raise it to set another password; 0 is also what an imported server has."
 }
+
+variable "ingress_is_up" {
+  type        = bool
+  default     = true
+  description = "Whether the ingress is rolled out; false leaves out the origins by private link that need its link service, and their routes."
+}

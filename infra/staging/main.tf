@@ -23,7 +23,7 @@ module "estate" {
   storage                   = local.estate.storage
   private_dns               = local.estate.private_dns
   log_analytics             = local.estate.log_analytics
-  front_door                = local.estate.front_door
+  front_door                = merge(local.estate.front_door, { ingress_is_up = var.ingress_is_up })
   app                       = local.estate.app
   tags                      = local.estate.tags
 }

@@ -6,12 +6,12 @@ resource "azurerm_storage_account" "this" {
   location            = each.value.location
   tags                = var.tags
 
-  account_kind                    = "StorageV2"
-  account_tier                    = split("_", var.storage.sku)[0]
-  account_replication_type        = split("_", var.storage.sku)[1]
-  access_tier                     = "Hot"
-  https_traffic_only_enabled      = true
-  min_tls_version                 = "TLS1_2"
+  account_kind               = "StorageV2"
+  account_tier               = split("_", var.storage.sku)[0]
+  account_replication_type   = split("_", var.storage.sku)[1]
+  access_tier                = "Hot"
+  https_traffic_only_enabled = true
+  min_tls_version            = "TLS1_2"
   # Front Door asks as nobody, and what it serves is public anyway; the network lets only private endpoints in.
   allow_nested_items_to_be_public = var.storage_is_public
   public_network_access_enabled   = false

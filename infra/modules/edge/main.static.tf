@@ -41,7 +41,7 @@ locals {
 }
 
 resource "azurerm_cdn_frontdoor_route" "static" {
-  count = local.static == null ? 0 : 1
+  count = local.static != null && (local.is_reachable || length(local.stored) > 0) ? 1 : 0
 
   name                            = local.static.route
   cdn_frontdoor_endpoint_id       = azurerm_cdn_frontdoor_endpoint.this.id

@@ -34,7 +34,7 @@ resource "azurerm_cdn_frontdoor_origin_group" "this" {
 }
 
 resource "azurerm_cdn_frontdoor_origin" "this" {
-  for_each = var.regions
+  for_each = { for role, region in var.regions : role => region if local.is_reachable }
 
   name                           = each.value.location
   cdn_frontdoor_origin_group_id  = azurerm_cdn_frontdoor_origin_group.this.id
@@ -60,6 +60,8 @@ resource "azurerm_cdn_frontdoor_origin" "this" {
 }
 
 resource "azurerm_cdn_frontdoor_route" "this" {
+  count = local.is_reachable ? 1 : 0
+
   name                            = var.front_door.route
   cdn_frontdoor_endpoint_id       = azurerm_cdn_frontdoor_endpoint.this.id
   cdn_frontdoor_origin_group_id   = azurerm_cdn_frontdoor_origin_group.this.id

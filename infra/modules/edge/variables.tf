@@ -22,6 +22,7 @@ variable "front_door" {
     origin_group                    = string
     route                           = string
     origin_access                   = string
+    ingress_is_up                   = optional(bool, true)
     origin_response_timeout_seconds = number
     health_probe                    = object({ path = string, method = string, interval_seconds = number })
     load_balancing = object({

@@ -83,6 +83,38 @@ run "private_origins_and_assets_behind_a_firewall" {
   }
 }
 
+run "private_origins_wait_for_the_ingress" {
+  command = plan
+
+  variables {
+    front_door = {
+      ingress_is_up                   = false
+      resource_group                  = "rg-global"
+      profile                         = "afd-prod"
+      sku                             = "Premium_AzureFrontDoor"
+      endpoint                        = "hello-world-prod"
+      origin_group                    = "og-hello-world"
+      route                           = "route-hello-world"
+      origin_access                   = "private_link"
+      origin_response_timeout_seconds = 60
+      health_probe                    = { path = "/healthz", method = "HEAD", interval_seconds = 5 }
+      load_balancing                  = { sample_size = 4, successful_samples = 3, additional_latency_milliseconds = 50 }
+      static_assets                   = { route = "route-static", pattern = "/static/*", source = "storage", origin_group = "og-static" }
+    }
+    storage = { primary = { id = "/stazreastus", host = "stazreastus.blob.core.windows.net" } }
+  }
+
+  assert {
+    condition     = length(azurerm_cdn_frontdoor_origin.this) + length(azurerm_cdn_frontdoor_route.this) == 0
+    error_message = "Front Door would be led to link services that are not there."
+  }
+
+  assert {
+    condition     = length(azurerm_cdn_frontdoor_origin.static) + length(azurerm_cdn_frontdoor_route.static) == 2
+    error_message = "Storage does not wait for the ingress."
+  }
+}
+
 run "private_links_of_a_standard_profile" {
   command = plan
 
