@@ -41,15 +41,24 @@ def write_credentials(
         raise errors.StepError("; ".join(problems))
     password = credentials.choose_password(found)
     is_new = not password.value
-    if is_new:
-        password = _set_password(clients, progress)
     due = [one for one in found if one.role in former and not one.is_stopped]
+    if is_new:
+        for one in due:
+            _distrust(clients, one)
+        password = _set_password(clients, progress)
 
     def replace(seen: credentials.Seen) -> None:
         _replace(clients, progress, seen, password, former[seen.role])
 
     clients.for_each(replace, due)
     return "a new password was set" if is_new else "the password of before"
+
+
+def _distrust(clients: connect.Clients, seen: credentials.Seen) -> None:
+    """Let nobody believe what is there, should this run not come to writing what is true."""
+    if seen.stored:
+        pending = kube_secrets.Stored(seen.stored.values, {credentials.SET_AT: credentials.PENDING})
+        _write(clients, seen.role, pending, credentials.name_of(clients.estate))
 
 
 def _replace(

@@ -28,6 +28,9 @@ GROUP = "credentials"
 KEYS = DATABASE_KEY, CACHE_KEY = "DATABASE_URL", "REDIS_URL"
 # When the password in a Secret was set on the server (RFC 3339, UTC: it sorts by its letters).
 SET_AT = "azrunbook.dev/password-set-at"
+# Stands there instead while a new one is being set: whoever is killed then leaves it, and what the
+# Secret holds is believed no more. Later than any time.
+PENDING = "pending"
 TYPE = "v1/Secret"
 _STEP = "write the application's credentials"
 _HIDDEN = "(hidden)"
@@ -211,7 +214,8 @@ def choose_password(found: Iterable[Seen]) -> Password:
             known.add((stored.annotations.get(SET_AT, ""), value))
     newest = max((set_at for set_at, _ in known), default="")
     values = [value for set_at, value in known if set_at == newest]
-    return Password(values[0], newest) if len(values) == 1 else Password()
+    is_known = len(values) == 1 and newest != PENDING
+    return Password(values[0], newest) if is_known else Password()
 
 
 def _read_password(url: str) -> str:

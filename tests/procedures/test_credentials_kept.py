@@ -16,11 +16,12 @@ NAME, NAMESPACE = "hello-world-data", "hello-world"
 
 @pytest.fixture(scope="module", autouse=True)
 def put_right(rehearsed):
-    """Leave the estate as declared, and its releases' record true."""
+    """Leave the estate as declared, and its releases' record true; the last test does already."""
     yield
     with rehearsed.inside():
-        for stem in (PROVISION, RELEASE):
-            assert rehearsed.perform(stem).verdict == "passed"
+        if credentials.observe(rehearsed.clients()).to_write:
+            for stem in (PROVISION, RELEASE):
+                assert rehearsed.perform(stem).verdict == "passed"
 
 
 def read(clients, role, name=NAME):

@@ -78,18 +78,13 @@ def test_the_last_region_is_never_taken_away(estate, clients, tell):
 
 
 @pytest.mark.usefixtures("without_secondary")
-def test_provisioning_leaves_a_stopped_cluster_out_and_says_so(estate):
-    """Nothing is asked of it and nothing fails; the plan says what is not known and what to do."""
+def test_a_stopped_cluster_is_left_out_of_provisioning_and_stops_a_failback(estate, clients):
+    """Nothing is asked of it, the plan says so; to move traffic back, the other has to carry it."""
     done = estate.perform("01_provision_estate")
     assert (done.verdict, done.started) == ("passed", []), done.error
     assert any("westus2: the cluster is stopped" in note for note in done.plan["notes"])
     (nodes,) = [one for one in done.list("check") if one["name"] == "nodes ready in westus2"]
     assert "left out: the cluster is stopped" in nodes["found"]
-
-
-@pytest.mark.usefixtures("without_secondary")
-def test_a_failback_needs_the_other_region(clients):
-    """While traffic moves back, the other one has to carry it."""
     found = {one.name: one for one in region_failback.preflight(clients, region="primary")}
     assert not found["westus2 can serve"].passed
     assert "cluster Stopped" in found["westus2 can serve"].found

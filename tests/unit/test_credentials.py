@@ -34,13 +34,14 @@ def hold(password, set_at="", **values):
         ([hold(OLD, "2026-01-01T00:00:00+00:00"), hold(NEW, "2026-02-01T00:00:00+00:00")], NEW),
         ([hold(OLD), hold(NEW, "2026-02-01T00:00:00+00:00")], NEW),
         ([hold(OLD, "2026-01-01T00:00:00+00:00"), hold(NEW, "2026-01-01T00:00:00+00:00")], ""),
+        ([hold(OLD, credentials.PENDING), hold(NEW, "2026-02-01T00:00:00+00:00")], ""),
         ([hold(OLD), dataclasses.replace(hold(OLD), is_refused=True)], ""),
         ([hold(OLD, DATABASE_URL="postgresql://admin:x@["), hold(NEW)], NEW),
         ([hold(OLD, DATABASE_URL="postgresql://admin:short@writer.example/shop")], ""),
     ],
 )  # fmt: skip
 def test_the_password_that_was_set_last_is_believed_unless_another_says_the_same(held, believed):
-    """What is no URL, or too short to have been made here, counts for nothing."""
+    """Nor while a new one is being set; what is no URL, or too short, counts for nothing."""
     assert credentials.choose_password(held).value == believed
 
 
