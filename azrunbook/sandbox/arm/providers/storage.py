@@ -41,6 +41,7 @@ _DEFAULTS: Json = {
     "supportsHttpsTrafficOnly": True,
     "minimumTlsVersion": "TLS1_2",
     "allowBlobPublicAccess": False,
+    "allowCrossTenantReplication": False,
     "allowSharedKeyAccess": True,
     "publicNetworkAccess": "Enabled",
     "networkAcls": {
