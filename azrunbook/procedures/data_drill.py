@@ -135,7 +135,8 @@ class WriteDrill:
         if self._prober:
             lag = data_roles.measure_lag(self._clients, self._replica_ids)
             if lag is not None:
-                self._run.metric("replication lag", round(lag, 2), "s")
+                lag = round(lag, 2)
+                self._run.metric("replication lag", lag, "s")
             self._forecast = writes.forecast(self._promote, lag)
             self._prober.mark(name)
             self._since = self._prober.marks[-1].at
