@@ -14,6 +14,7 @@ from pathlib import Path
 
 from azrunbook import checks, connect, errors, estate, plan as plans
 from azrunbook.procedures import actions
+from azrunbook.resources import storage
 
 GROUP = "static assets"
 _FOLDER = Path("app/src/static")
@@ -56,12 +57,18 @@ def list_files(project: Path) -> dict[str, Path]:
     }
 
 
+def list_contents(project: Path) -> dict[str, bytes]:
+    """What a container shall hold, by name: the files, and what Front Door's probe asks for."""
+    files = {name: path.read_bytes() for name, path in list_files(project).items()}
+    return {**files, storage.PROBE_NAME: b"ok\n"}
+
+
 def observe(clients: connect.Clients) -> Facts:
     """Ask every region's account which of the files it has."""
     static = clients.estate.front_door.static_assets
     if static is None or static.source != "storage":
         return NONE
-    names = tuple(list_files(clients.project))
+    names = tuple(list_contents(clients.project))
 
     def look(role: estate.RegionName) -> Region:
         location = clients.estate.regions[role].location
@@ -164,8 +171,8 @@ def upload_assets(
     Raises:
         StepError: a file is another one than was planned with, or the account refuses.
     """
-    files, container = list_files(clients.project), clients.static_container(role)
-    if gone := [name for name in names if name not in files]:
+    contents, container = list_contents(clients.project), clients.static_container(role)
+    if gone := [name for name in names if name not in contents]:
         raise errors.StepError(
             f"{', '.join(gone)} not in {_FOLDER}: expected the files that were planned with. Run "
             "the notebook again to plan with what is there now."
@@ -173,7 +180,7 @@ def upload_assets(
     for name in names:
         progress(f"uploading {name}")
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        container.put(name, files[name].read_bytes(), content_type=kind, cache_control=_LIFETIME)
+        container.put(name, contents[name], content_type=kind, cache_control=_LIFETIME)
     return f"{len(names)} uploaded"
 
 

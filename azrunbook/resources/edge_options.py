@@ -158,11 +158,20 @@ def _storage_origins(
         f"{profile_id}/originGroups/{static.origin_group}",
         model.ORIGIN_GROUP,
         region=model.GLOBAL,
-        # No probe: none would say more than the first request, and both accounts are copies.
-        body={"properties": {"sessionAffinityState": "Disabled",
-                             "loadBalancingSettings": dict(balancing)}},
+        body={
+            "properties": {
+                "sessionAffinityState": "Disabled",
+                "loadBalancingSettings": dict(balancing),
+                "healthProbeSettings": {
+                    "probePath": f"/{settings.container}/{storage.PROBE_NAME}",
+                    "probeRequestType": "HEAD",
+                    "probeProtocol": "Https",
+                    "probeIntervalInSeconds": declared.front_door.health_probe.interval_seconds,
+                },
+            }
+        },
         depends_on=(profile_id,),
-    )  # fmt: skip
+    )
     return (
         group,
         *(

@@ -8,6 +8,8 @@ from azrunbook import estate
 from azrunbook.resources import identity, model, private
 
 ZONE = "privatelink.blob.core.windows.net"
+# What Front Door asks each account for, to see whether it answers.
+PROBE_NAME = "probe.txt"
 
 
 def list_storage(

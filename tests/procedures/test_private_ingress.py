@@ -30,7 +30,8 @@ def check_static_assets(clients, tell, wait_for_status):
     for step in steps:
         actions.perform(step.action, clients, tell, step.arguments)
     assert static_assets.plan_uploads(static_assets.observe(clients)) == ((), ())
-    wait_for_status(200, f"/static/{names[0]}")
+    for name in names:
+        wait_for_status(200, f"/static/{name}")
     for step in steps:
         (undo,) = step.undo
         actions.perform(undo.action, clients, tell, undo.arguments)

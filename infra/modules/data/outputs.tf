@@ -15,8 +15,12 @@ output "redis_hosts" {
 }
 
 output "storage" {
-  description = "Storage accounts by role: id and blob host name."
+  description = "Storage accounts by role: id, blob host name and container."
   value = {
-    for role, account in azurerm_storage_account.this : role => { id = account.id, host = "${account.name}.blob.core.windows.net" }
+    for role, account in azurerm_storage_account.this : role => {
+      id        = account.id
+      host      = "${account.name}.blob.core.windows.net"
+      container = var.storage.container
+    }
   }
 }

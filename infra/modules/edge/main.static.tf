@@ -5,7 +5,14 @@ resource "azurerm_cdn_frontdoor_origin_group" "static" {
   cdn_frontdoor_profile_id = azurerm_cdn_frontdoor_profile.this.id
   session_affinity_enabled = false
 
-  # No probe: a private container answers none without an identity.
+  # The runbook uploads what is asked for along with the assets.
+  health_probe {
+    path                = "/${local.stored["primary"].container}/probe.txt"
+    request_type        = "HEAD"
+    protocol            = "Https"
+    interval_in_seconds = var.front_door.health_probe.interval_seconds
+  }
+
   load_balancing {
     sample_size                        = var.front_door.load_balancing.sample_size
     successful_samples_required        = var.front_door.load_balancing.successful_samples

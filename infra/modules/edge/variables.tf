@@ -55,13 +55,13 @@ variable "front_door" {
 }
 
 variable "storage" {
-  type        = map(object({ id = string, host = string }))
+  type        = map(object({ id = string, host = string, container = string }))
   default     = {}
   description = "Storage accounts by role, for static assets from storage."
 
   validation {
     condition     = try(var.front_door.static_assets.source, "app") == "app" || length(var.storage) > 0
-    error_message = "storage is needed with front_door.static_assets.source storage, for example { primary = { id = \"/subscriptions/…\", host = \"stazrdveastus.blob.core.windows.net\" } }."
+    error_message = "storage is needed with front_door.static_assets.source storage, for example { primary = { id = \"/subscriptions/…\", host = \"stazrdveastus.blob.core.windows.net\", container = \"static\" } }."
   }
 }
 

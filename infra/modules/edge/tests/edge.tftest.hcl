@@ -57,8 +57,8 @@ run "private_origins_and_assets_behind_a_firewall" {
       waf                             = { name = "wafprod", mode = "Prevention" }
     }
     storage = {
-      primary   = { id = "/stazreastus", host = "stazreastus.blob.core.windows.net" }
-      secondary = { id = "/stazrwestus2", host = "stazrwestus2.blob.core.windows.net" }
+      primary   = { id = "/stazreastus", host = "stazreastus.blob.core.windows.net", container = "static" }
+      secondary = { id = "/stazrwestus2", host = "stazrwestus2.blob.core.windows.net", container = "static" }
     }
   }
 
@@ -101,7 +101,7 @@ run "private_origins_wait_for_the_ingress" {
       load_balancing                  = { sample_size = 4, successful_samples = 3, additional_latency_milliseconds = 50 }
       static_assets                   = { route = "route-static", pattern = "/static/*", source = "storage", origin_group = "og-static" }
     }
-    storage = { primary = { id = "/stazreastus", host = "stazreastus.blob.core.windows.net" } }
+    storage = { primary = { id = "/stazreastus", host = "stazreastus.blob.core.windows.net", container = "static" } }
   }
 
   assert {
