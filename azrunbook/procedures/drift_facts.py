@@ -79,7 +79,7 @@ class ReleaseFact:
 
     Attributes:
         part: ``ingress`` or ``app``.
-        newest: the last entry of its history; None when it is not installed.
+        newest: the last entry of its history, of one that is not as its chart; else None.
         stated: kind, namespace and name of each object of its manifest.
     """
 
@@ -220,7 +220,11 @@ def _observe_release(clients: connect.Clients, part: Part, fact: release_steps.F
     if fact.current is None:
         return ReleaseFact(part, fact)
     spec, region = fact.spec, clients.region(fact.spec.role)
-    newest = region.releases.list_revisions(spec.name, spec.namespace)[-1]
+    newest = (
+        region.releases.list_revisions(spec.name, spec.namespace)[-1]
+        if fact.action != "no_change"
+        else None
+    )
     objects = [
         (_refer(one, spec.namespace), one)
         for one in region.releases.list_objects(spec.name, spec.namespace)

@@ -69,9 +69,7 @@ class Findings(tuple[Finding, ...]):
     def _repr_html_(self) -> str:
         if not self:
             return "<p>Nothing drifted.</p>"
-        titles = (
-            "layer", "", "region", "what", "property", "declared", "is", "by", "when",
-        )  # fmt: skip
+        titles = ("layer", "", "region", "what", "property", "declared", "is", "by and when")
         head = "".join(f"<th>{title}</th>" for title in titles)
         rows = "".join(
             "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in _row(one)) + "</tr>"
@@ -85,12 +83,11 @@ def _row(one: Finding) -> tuple[str, ...]:
         one.layer,
         one.kind,
         one.region,
-        f"{one.type} {one.name}",
+        f"{one.type.partition('/')[2] or one.type} {one.name}",
         one.path,
         _show(one.declared),
         _show(one.actual),
-        one.by,
-        one.at,
+        f"{one.by} {one.at}".strip(),
     )
 
 
