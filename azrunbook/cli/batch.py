@@ -4,7 +4,7 @@ Used by ``run`` and ``demo``; imported late, because it brings the runner.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from azrunbook.report import html
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook with the parameters given to it."""
+    """One notebook with the parameters given to it; ``before`` is called just before it."""
 
     notebook: Path
     given: Mapping[str, str]
+    before: Callable[[], None] | None = None
 
 
 def default_reports() -> Path:
@@ -98,6 +99,8 @@ def run_all(
     _register_secret(target)
     outcomes = []
     for job in jobs:
+        if job.before:
+            job.before()
         outcome = runner.run(
             job.notebook,
             job.given,

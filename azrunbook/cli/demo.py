@@ -13,23 +13,28 @@ import typer
 from azrunbook.cli import console, sandboxes
 
 _ENVIRONMENT = "dv"
-_PROCEDURES = (
-    "01_provision_estate",
-    "02_roll_out_ingress",
-    "03_release_app",
-    "04_upgrade_and_roll_back_app",
-    "05_scale",
-    "06_fail_over_region",
-    "07_fail_back_region",
-    "09_tear_down_estate",
+_AUDIT = "08_audit_drift"
+# What is run, with which parameters: an audit that finds nothing, and one after somebody's hands.
+_APPLIED = {"apply": "true"}
+_JOBS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("00_start_here", {}),
+    ("01_provision_estate", _APPLIED),
+    ("02_roll_out_ingress", _APPLIED),
+    ("03_release_app", _APPLIED),
+    ("04_upgrade_and_roll_back_app", _APPLIED),
+    ("05_scale", _APPLIED),
+    ("06_fail_over_region", _APPLIED),
+    ("07_fail_back_region", _APPLIED),
+    (_AUDIT, {}),
+    (_AUDIT, _APPLIED),
+    ("09_tear_down_estate", {**_APPLIED, "confirm": _ENVIRONMENT}),
 )
-_EXTRA = {"09_tear_down_estate": {"confirm": _ENVIRONMENT}}
 
 
 def demo(
     reports: Annotated[Path | None, typer.Option(help="Folder of all reports.")] = None,
 ) -> None:
-    """Provision, release, upgrade, scale, fail over and back, and tear down, on a local Azure.
+    """Provision, release, upgrade, scale, fail over and back, audit, tear down; on a local Azure.
 
     Uses a sandbox of its own, beside one that a person may have up, and takes it down at the end.
 
@@ -41,8 +46,12 @@ def demo(
     started = time.monotonic()
     os.environ["AZRUNBOOK_HOME"] = str(connection.find_home() / "demo")
     jobs = [
-        batch.Job(batch.find_notebook(name), {"apply": "true", **_EXTRA.get(name, {})})
-        for name in _PROCEDURES
+        batch.Job(
+            batch.find_notebook(name),
+            given,
+            before=_change_by_hand if (name, given) == (_AUDIT, _APPLIED) else None,
+        )
+        for name, given in _JOBS
     ]
     folder = reports or batch.default_reports()
     batch.check(jobs, environment=_ENVIRONMENT, target="sandbox")
@@ -53,3 +62,15 @@ def demo(
     verdicts = [outcome.judgement.verdict for outcome in outcomes]
     if verdicts != ["passed"] * len(jobs):
         raise typer.Exit(1)
+
+
+def _change_by_hand() -> None:
+    """As a colleague in a hurry: one region out of service, one deployment scaled down."""
+    from azrunbook import connect, connection
+
+    console.say("a colleague takes an origin out of service and scales a deployment down")
+    colleague = connection.find_home() / "sandbox" / "colleague.json"
+    clients = connect.connect(_ENVIRONMENT, str(colleague))
+    (role, region), app = clients.estate.get_region("secondary"), clients.estate.app
+    clients.front_door.set_origin_state(region.location, is_enabled=False)
+    clients.region(role).workloads.scale(app.namespace, app.release, 1)
