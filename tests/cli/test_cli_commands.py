@@ -54,7 +54,7 @@ def test_help_loads_nothing_heavy():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nope"], "no notebook 'nope': expected one of 01_provision_estate"),
+        (["run", "nope"], "no notebook 'nope': expected one of 00_start_here"),
         (["run", "01_provision_estate", "-p", "aply=true"], "has no parameter aply"),
         (["run", "01_provision_estate", "-p", "apply"], "expected NAME=VALUE"),
         (["run", "01_provision_estate", "-p", "apply=maybe"], "expected true or false"),
