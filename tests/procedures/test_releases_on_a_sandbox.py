@@ -256,7 +256,7 @@ def test_repairing_what_is_whole_does_nothing(estate, clients, tell):
 
 def test_source_that_changed_after_the_plan_is_not_built(clients, tell):
     """The image of a plan is built of the source that was planned with, or not at all."""
-    arguments = {"version": "7.0.0", "source": "of another day"}
+    arguments = {"version": "7.0.0", "source": "of another day", "builder": "registry"}
     with pytest.raises(errors.StepError, match="has changed since the plan was made"):
         actions.perform("build_image", clients, tell, arguments)
 
