@@ -33,10 +33,12 @@ def compare(
 ) -> tuple[plan.PropertyChange, ...]:
     """List what changes, object by object; ``namespace`` is that of objects that name none.
 
-    An object that comes or goes is one change, told by a digest of its content.
+    An object that comes or goes is one change, told by a digest of its content. How many replicas
+    an autoscaler's target has is the autoscaler's decision, and no change.
     """
     old = {_name(one, namespace): one for one in before}
     new = {_name(one, namespace): one for one in after}
+    scaled = {f"{one} spec replicas" for one in _list_scaled(old) & _list_scaled(new)}
     changes: list[plan.PropertyChange] = []
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
@@ -47,7 +49,18 @@ def compare(
             changes += _hide(_differences(old[name], new[name], name))
         else:
             changes += _differences(old[name], new[name], name)
-    return tuple(changes)
+    return tuple(one for one in changes if one.path not in scaled)
+
+
+def _list_scaled(objects: Mapping[str, Object]) -> set[str]:
+    """The targets of the autoscalers among some objects, as those are named."""
+    found = set()
+    for name, one in objects.items():
+        if one.get("kind") == "HorizontalPodAutoscaler":
+            target = one["spec"]["scaleTargetRef"]
+            namespace = name.partition(" ")[2].partition("/")[0]
+            found.add(f"{target['kind']} {namespace}/{target['name']}")
+    return found
 
 
 def _name(one: Object, namespace: str) -> str:

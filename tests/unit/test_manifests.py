@@ -18,7 +18,23 @@ def workload(*containers):
     return {"kind": "Pod", "metadata": {"name": "web", "namespace": "other"}, "spec": spec}
 
 
+def scaled(replicas, *, by="web"):
+    """A Deployment with so many replicas, and an autoscaler of one of that name."""
+    target = {"kind": "Deployment", "name": by}
+    return [
+        {"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": replicas}},
+        {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+         "spec": {"scaleTargetRef": target}},
+    ]  # fmt: skip
+
+
 CASES = {
+    "replicas of an autoscaler's target": (scaled(None), scaled(5), []),
+    "replicas of another's": (
+        scaled(2, by="other"),
+        scaled(5, by="other"),
+        [("Deployment shop/web spec replicas", 2, 5)],
+    ),
     "the same": ([config_map(a="1")], [config_map(a="1")], []),
     "another value": (
         [config_map(a="1")],
