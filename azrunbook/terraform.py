@@ -1,7 +1,8 @@
 """The second engine: one root module, driven by the terraform (or tofu) binary.
 
 Starts that binary in ``infra/<env>`` or ``kubernetes-config/<env>``; writes its working data and
-saved plans below the folder it is given, never beside the configuration. Each target has a
+saved plans below the folder it is given, and beside the configuration only, while a plan is made,
+the ``import`` blocks of what it is to take in: terraform reads them nowhere else. Each target has a
 workspace of its own, so that a sandbox's state is not Azure's.
 
 * Applied is exactly the file that was planned and shown, bound by its digest.
@@ -12,15 +13,28 @@ workspace of its own, so that a sandbox's state is not Azure's.
   and keep its state (:mod:`azrunbook.json_lines`); whoever comes next waits for the state's lock.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from azrunbook import binaries, connection, errors, json_lines, plan, secrets, terraform_plans
+from azrunbook import (
+    binaries,
+    connection,
+    errors,
+    json_lines,
+    plan,
+    secrets,
+    terraform_diagnostics,
+    terraform_plans,
+)
+from azrunbook.resources import terraform_addresses
 
 Tell = Callable[[str], None]
 _QUICK_SECONDS = 120.0
@@ -31,7 +45,7 @@ _PATIENCE_SECONDS = 120.0  # an earlier terraform of ours may still be ending
 _TOLD = frozenset(
     {"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"}
 )
-_NO_PROVIDER = ("Failed to query available provider packages", "Failed to install provider")
+_IMPORTS = "azrunbook_imports.tf"
 
 
 @dataclass(frozen=True)
@@ -44,10 +58,16 @@ class PlanFile:
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan to be shown, and the file that applies it."""
+    """A plan to be shown, the file that applies it, and the addresses it takes into the state."""
 
     plan: plan.Plan
     file: PlanFile
+    taken_in: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether applying it would change neither Azure nor the state."""
+        return self.plan.is_empty and not self.taken_in
 
 
 @dataclass(frozen=True)
@@ -60,20 +80,6 @@ class Output:
 
     def __str__(self) -> str:
         return terraform_plans.SENSITIVE if self.is_sensitive else json.dumps(self.value)
-
-
-@dataclass(frozen=True)
-class _Diagnostic:
-    """One error or warning of terraform, in its own words."""
-
-    is_error: bool
-    summary: str
-    detail: str
-    place: str
-
-    def __str__(self) -> str:
-        detail = " ".join(self.detail.split())
-        return f"{self.summary}{f' ({self.place})' if self.place else ''}: {detail}".rstrip(": ")
 
 
 class Terraform:
@@ -130,7 +136,8 @@ class Terraform:
         command = ("init", "-json", "-reconfigure", *settings)
         failed = self._stream(command, timeout=_PLAN_SECONDS)
         if failed:
-            raise errors.PreflightError(self._say_init_failed(failed))
+            why = terraform_diagnostics.explain_init(failed, self.name, self._folder)
+            raise errors.PreflightError(why)
         try:
             self._run(("workspace", "select", "-or-create", self._workspace))
         except errors.CommandError as error:
@@ -150,16 +157,46 @@ class Terraform:
             if not error.stdout.startswith("{"):
                 raise
             text = error.stdout
-        found = [_read_diagnostic(one) for one in json.loads(text)["diagnostics"]]
+        found = [terraform_diagnostics.read(one) for one in json.loads(text)["diagnostics"]]
         wrong = [str(one) for one in found if one.is_error]
         if wrong:
             raise errors.EstateError(f"{self._folder} is not valid: {'; '.join(wrong)}")
+
+    def list_addresses(self) -> tuple[str, ...]:
+        """What the state holds; nothing where there is none yet.
+
+        Raises:
+            CommandError: the state cannot be read.
+        """
+        try:
+            return tuple(self._run(("state", "list")).splitlines())
+        except errors.CommandError as error:
+            if "No state file was found" in error.stderr:
+                return ()
+            raise
+
+    def take_in(
+        self, address: str, resource_id: str, *, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """Import one existing resource; the state changes, and nothing else.
+
+        Raises:
+            StepError: it does not exist, or is in the state already.
+        """
+        command = ("import", "-no-color", _say_patience(_PATIENCE_SECONDS), address, resource_id)
+        failed = self._stream(command, variables=variables, timeout=_PLAN_SECONDS)
+        if failed:
+            raise errors.StepError(
+                f"{self.name} cannot take {address} into the state of {self._folder}: "
+                f"{self._explain(failed)}. Expected {resource_id} to exist."
+            )
 
     def plan(
         self,
         title: str,
         *,
         variables: Mapping[str, str] | None = None,
+        imports: Mapping[str, str] | None = None,
         destroy: bool = False,
         targets: Sequence[str] = (),
         patience: float = _PATIENCE_SECONDS,
@@ -171,6 +208,7 @@ class Terraform:
         Args:
             title: of the plan, for people.
             variables: input variables; passed by the environment, so they may be secret.
+            imports: ids by address: what exists, is not in the state, and is to be taken in.
             destroy: plan the removal of all that the state holds.
             targets: addresses; only these and what depends on them or they on.
             patience: seconds to wait for another terraform that works on this state.
@@ -183,17 +221,38 @@ class Terraform:
         path = self._plans / f"{time.time_ns()}.tfplan"
         options = [*(["-destroy"] if destroy else []), *(f"-target={one}" for one in targets)]
         command = ["plan", "-json", _say_patience(patience), f"-out={path}", *options]
-        failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
+        with self._stating(imports or {}):
+            failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
         if failed:
             raise errors.PlanError(
-                f"{self.name} cannot plan {self._folder}: {_join(failed)}. Nothing was changed."
+                f"{self.name} cannot plan {self._folder}: {self._explain(failed)}. Nothing was "
+                "changed."
             )
         path.chmod(0o600)
         shown = json.loads(self._run(("show", "-json", str(path))))
         for text in terraform_plans.list_sensitive(shown):
             _register(text)
         read = terraform_plans.read_plan(shown, title, self.name)
-        return SavedPlan(read, PlanFile(path.name, _digest(path)))
+        taken_in = tuple(terraform_plans.list_taken_in(shown))
+        return SavedPlan(read, PlanFile(path.name, _digest(path)), taken_in)
+
+    @contextlib.contextmanager
+    def _stating(self, imports: Mapping[str, str]) -> Iterator[None]:
+        """Have ``import`` blocks in the configuration for one plan; another one waits for that.
+
+        A saved plan holds its configuration, so that an apply needs no blocks. Ids are one
+        target's: they must not be there for the next one, nor after a kill.
+        """
+        path = self._folder / _IMPORTS
+        with contextlib.ExitStack() as stack:
+            lock = os.open(self._folder, os.O_RDONLY)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stack.callback(path.unlink, missing_ok=True)
+            path.unlink(missing_ok=True)
+            if imports:
+                path.write_text(terraform_addresses.write_blocks(imports), encoding="utf-8")
+            yield
 
     def apply(
         self,
@@ -219,7 +278,7 @@ class Terraform:
             )
         command = ("apply", "-json", _say_patience(_PATIENCE_SECONDS), str(path))
         failed = self._stream(command, variables=variables, timeout=timeout, progress=progress)
-        if any(one.summary == "Saved plan is stale" for one in failed):
+        if terraform_diagnostics.is_stale(failed):
             raise errors.PlanError(
                 f"the plan is stale: the state of {self._folder} changed after it was made. "
                 "Nothing was changed; plan again."
@@ -227,8 +286,8 @@ class Terraform:
         self.discard(file)
         if failed:
             raise errors.StepError(
-                f"{self.name} apply failed in {self._folder}: {_join(failed)}. What it had done "
-                "before is in its state; plan again to see what is left."
+                f"{self.name} apply failed in {self._folder}: {self._explain(failed)}. What it had "
+                "done before is in its state; plan again to see what is left."
             )
 
     def discard(self, file: PlanFile) -> None:
@@ -265,34 +324,30 @@ class Terraform:
         timeout: float,
         variables: Mapping[str, str] | None = None,
         progress: Tell | None = None,
-    ) -> list[_Diagnostic]:
+    ) -> list[terraform_diagnostics.Diagnostic]:
         """Run to the end, telling what happens; returns the errors, none when it succeeded."""
         values = {f"TF_VAR_{name}": value for name, value in (variables or {}).items()}
         child = json_lines.JsonLines(self._command(arguments), {**self._environment, **values})
-        found: list[_Diagnostic] = []
+        found: list[terraform_diagnostics.Diagnostic] = []
         with child.follow(timeout) as lines:
             for said in lines:
                 if said.get("type") == "diagnostic":
-                    found.append(_read_diagnostic(said["diagnostic"]))
+                    found.append(terraform_diagnostics.read(said["diagnostic"]))
                 elif progress and said.get("type") in _TOLD:
                     progress(secrets.scrub(said["@message"]))
         wrong = [one for one in found if one.is_error]
         if child.returncode and not wrong:
             last = " ".join(child.rest.split()) or "it said nothing"
             summary = f"{self.name} {arguments[0]} exited with {child.returncode}"
-            wrong = [_Diagnostic(is_error=True, summary=summary, detail=last, place="")]
+            wrong = [
+                terraform_diagnostics.Diagnostic(
+                    is_error=True, summary=summary, detail=last, place=""
+                )
+            ]
         return wrong
 
-    def _say_init_failed(self, failed: Sequence[_Diagnostic]) -> str:
-        if not any(one.summary in _NO_PROVIDER for one in failed):
-            return f"{self._folder} cannot be initialized: {_join(failed)}. Nothing was changed."
-        return (
-            f"the providers of {self._folder} cannot be installed on this machine: "
-            f"{_join(failed)}. Expected a registry that answers, or a mirror: run "
-            f"'{self.name} providers mirror DIR' where one does, copy DIR here and name it as "
-            "filesystem_mirror in the file of TF_CLI_CONFIG_FILE. Or use the engine that needs no "
-            "provider: --engine arm. Nothing was changed."
-        )
+    def _explain(self, found: Sequence[terraform_diagnostics.Diagnostic]) -> str:
+        return terraform_diagnostics.explain(found, self.name, self._folder)
 
 
 def find_workspace(target: connection.Connection) -> str:
@@ -323,18 +378,8 @@ def list_variables(target: connection.Connection) -> dict[str, str]:
     return found
 
 
-def _read_diagnostic(one: Mapping[str, Any]) -> _Diagnostic:
-    place = one.get("range") or {}
-    where = f"{place['filename']}:{place['start']['line']}" if place else one.get("address", "")
-    return _Diagnostic(one["severity"] == "error", one["summary"], one.get("detail", ""), where)
-
-
 def _say_patience(seconds: float) -> str:
     return f"-lock-timeout={seconds:.0f}s"
-
-
-def _join(found: Sequence[_Diagnostic]) -> str:
-    return secrets.scrub("; ".join(str(one) for one in found))
 
 
 def _register(text: str) -> None:

@@ -38,6 +38,13 @@ def read_plan(shown: Mapping[str, Any], title: str, engine: str) -> plan.Plan:
     return plan.Plan(title=title, changes=changes, notes=tuple(_list_notes(shown, engine)))
 
 
+def list_taken_in(shown: Mapping[str, Any]) -> Iterator[str]:
+    """Addresses of what exists already and is imported into the state."""
+    for one in shown.get("resource_changes", ()):
+        if one["change"].get("importing"):
+            yield one["address"]
+
+
 def list_sensitive(shown: Mapping[str, Any]) -> Iterator[str]:
     """Every text of a shown plan that Terraform calls sensitive."""
     for one in (*shown.get("resource_changes", ()), *shown.get("output_changes", {}).values()):
@@ -97,7 +104,7 @@ def _read_change(one: Mapping[str, Any]) -> plan.Change:
 
 def _mask(value: Any, mask: Any) -> Any:
     if mask is True:
-        return SENSITIVE
+        return None if value is None else SENSITIVE
     if isinstance(mask, Mapping) and isinstance(value, Mapping):
         return {key: _mask(part, mask.get(key)) for key, part in value.items()}
     if isinstance(mask, list) and isinstance(value, list):
@@ -136,6 +143,11 @@ def _list_notes(shown: Mapping[str, Any], engine: str) -> Iterator[str]:
     drifted = [one["address"] for one in shown.get("resource_drift", ())]
     if drifted:
         yield f"changed outside of {engine} since its last run: {', '.join(drifted)}"
+    if taken_in := list(list_taken_in(shown)):
+        yield (
+            f"Azure has {len(taken_in)} resources that are not in the state of {engine}: applying "
+            "takes them in"
+        )
     outputs = [
         name
         for name, change in shown.get("output_changes", {}).items()

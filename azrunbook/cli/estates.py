@@ -76,6 +76,22 @@ def show(
     )
 
 
+@app.command("imports")
+def imports(env: Environment = "dv", target: Target = "sandbox") -> None:
+    """Print import blocks of what Azure has of the estate, for a terraform that is run by hand.
+
+    Example: azrunbook estate imports --env dv --target azure > infra/dv/imports.tf
+    """
+    from azrunbook import connect
+    from azrunbook.cli import batch
+    from azrunbook.procedures import terraform_engine
+    from azrunbook.resources import terraform_addresses
+
+    batch.check([], environment=env, target=target)
+    found = terraform_engine.find_existing(connect.connect(env, target))
+    typer.echo(terraform_addresses.write_blocks(found), nl=False)
+
+
 def outputs(
     env: Environment = "dv",
     target: Target = "sandbox",

@@ -19,16 +19,16 @@ RunName = Annotated[
         autocompletion=completion.list_runs,
     ),
 ]
+Engine = Annotated[
+    str, typer.Option(help="arm, or terraform.", autocompletion=completion.list_engines)
+]
 _SHORTEST_HASH = 12
 
 
 def plan(
     env: Environment = "dv",
     target: Target = "sandbox",
-    engine: Annotated[
-        str,
-        typer.Option(help="arm, or terraform.", autocompletion=completion.list_engines),
-    ] = "arm",
+    engine: Engine = "arm",
     as_json: Annotated[bool, console.Json] = False,
 ) -> None:
     """Show what 01, 02 and 03 would change, as one plan with one hash; changes nothing.
@@ -59,18 +59,19 @@ def apply(
     ],
     env: Environment = "dv",
     target: Target = "sandbox",
+    engine: Engine = "arm",
     reports: Reports = None,
     as_json: Annotated[bool, console.Json] = False,
 ) -> None:
     """Do what a plan showed: run 01, 02 and 03 as far as they change something.
 
-    Plans again first, with engine arm, and refuses with exit 1 when that gives another hash.
+    Plans again first, with the same engine, and refuses with exit 1 when that gives another hash.
 
     Example: azrunbook apply --env dv --plan 3f2a9c01d4e5
     """
     from azrunbook import connect
     from azrunbook.cli import batch
-    from azrunbook.procedures import whole_plan
+    from azrunbook.procedures import engines, whole_plan
 
     if len(plan_hash) < _SHORTEST_HASH:
         raise errors.ParameterError(
@@ -78,12 +79,18 @@ def apply(
             "azrunbook plan printed. Nothing was started."
         )
     batch.check([], environment=env, target=target)
+    engines.require(engine)
     folder = reports or batch.default_reports()
     with sandboxes.ensured(target):
-        parts = whole_plan.observe(connect.connect(env, target), "arm")
+        parts = whole_plan.observe(connect.connect(env, target), engine)
         whole_plan.require_hash(whole_plan.merge(parts.values()), plan_hash)
         needed = [stem for stem, part in parts.items() if not part.is_empty]
-        jobs = [batch.Job(batch.find_notebook(stem), {"apply": "true"}) for stem in needed]
+        jobs = [
+            batch.Job(
+                batch.find_notebook(stem), {"apply": "true", **whole_plan.options(stem, engine)}
+            )
+            for stem in needed
+        ]
         batch.check(jobs, environment=env, target=target)
         outcomes = batch.run_all(jobs, environment=env, target=target, reports=folder)
     if not jobs:

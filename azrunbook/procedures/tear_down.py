@@ -1,7 +1,9 @@
 """Procedure 09: delete an environment's resource groups and everything in them.
 
 Asks for the environment's name, written out, because nothing brings the data back. Refuses when a
-group holds something that the estate file does not declare: it may be somebody else's.
+group holds something that the estate file does not declare: it may be somebody else's. With the
+second engine terraform destroys first (:mod:`.terraform_removal`), so that its state ends empty;
+what it leaves goes with the groups.
 """
 
 import html
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azrunbook import checks, connect, plan as plans, resources
-from azrunbook.procedures import actions
+from azrunbook.procedures import actions, engines, terraform_removal
 from azrunbook.resources import model
 
 _LOCKS_API = "2020-05-01"
@@ -25,6 +27,7 @@ class Facts:
     groups: tuple[resources.DesiredResource, ...]
     existing: Mapping[str, Mapping[str, Any]]
     declared: tuple[resources.DesiredResource, ...]
+    by_terraform: terraform_removal.Facts | None = None
 
     @property
     def undeclared(self) -> list[str]:
@@ -44,8 +47,14 @@ class Facts:
         return f"<table class='facts'>{head}{rows}</table>"
 
 
-def observe(clients: connect.Clients) -> Facts:
-    """List what is in the groups, and the groups themselves."""
+def observe(clients: connect.Clients, engine: str = "arm") -> Facts:
+    """List what is in the groups, and the groups themselves; and what terraform has of them.
+
+    Raises:
+        ParameterError: no such engine.
+        PreflightError: what the engine needs is not on this machine.
+    """
+    engines.require(engine)
     declared = resources.desired_resources(clients.estate, clients.subscription_id)
     groups = tuple(one for one in declared if one.type == _GROUP)
     existing: dict[str, Mapping[str, Any]] = {}
@@ -59,7 +68,8 @@ def observe(clients: connect.Clients) -> Facts:
     for link in (one for one in declared if one.type == model.CACHE_LINK):
         if body := clients.arm.find(link.id, link.api_version):
             existing[link.id] = body
-    return Facts(groups, existing, declared)
+    by_terraform = terraform_removal.observe(clients) if engine == "terraform" else None
+    return Facts(groups, existing, declared, by_terraform)
 
 
 def preflight(clients: connect.Clients, *, confirm: str, apply: bool) -> list[checks.CheckResult]:
@@ -106,7 +116,7 @@ def _list_locks(clients: connect.Clients, facts: Facts) -> list[str]:
 
 
 def plan(facts: Facts) -> plans.Plan:
-    """Delete Front Door and links between caches, then every group; pure.
+    """Delete Front Door and links between caches, then every group; terraform's own first; pure.
 
     A linked cache cannot be deleted and keeps its group from going.
     """
@@ -121,7 +131,9 @@ def plan(facts: Facts) -> plans.Plan:
         )
         for resource_id, body in facts.existing.items()
     )
-    steps = [
+    by_terraform = terraform_removal.list_changes(facts.by_terraform, facts.existing)
+    steps = terraform_removal.list_steps(facts.by_terraform, list(facts.existing))
+    steps += [
         _delete(by_id[one.lower()], "front door")
         for one, body in facts.existing.items()
         if str(body["type"]).lower() in _FIRST
@@ -131,7 +143,7 @@ def plan(facts: Facts) -> plans.Plan:
     ]
     return plans.Plan(
         title="Tear down the estate",
-        changes=changes,
+        changes=(*changes, *by_terraform),
         steps=tuple(steps),
         notes=("Nothing brings the data back.",) if changes else (),
     )

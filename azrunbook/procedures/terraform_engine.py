@@ -3,15 +3,19 @@
 One step applies exactly the plan that was shown. Its undo destroys what that apply created; what it
 updated is put back by putting the estate file back and running again, which the plan says. What is
 verified afterwards is the same as for the other engine, and asks Azure, not Terraform's state.
+
+What Azure has and the state has not is imported by the plan: it was made by the other engine, or by
+a terraform that was killed before it could write it down. Without that, making it again would fail.
 """
 
 import dataclasses
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from azrunbook import connect, plan as plans, terraform
+from azrunbook import connect, plan as plans, resources, terraform
 from azrunbook.procedures import actions, credentials, placing, private_links
+from azrunbook.resources import terraform_addresses
 
 GROUP = "terraform"
 _APPLY_SECONDS = 7200.0
@@ -42,9 +46,38 @@ def observe(clients: connect.Clients) -> Facts:
     module.validate()
     links = private_links.observe(clients)
     waits = bool(private_links.list_waiting(links))
-    variables = {**_variables(), "ingress_is_up": "false" if waits else "true"}
-    saved = module.plan("Provision the estate", variables=variables)
+    saved = module.plan(
+        "Provision the estate",
+        variables={**variables(), "ingress_is_up": "false" if waits else "true"},
+        imports=find_imports(clients),
+    )
     return Facts(saved, credentials.observe(clients), links)
+
+
+def variables() -> dict[str, str]:
+    """A new password each time: Azure gets one where a server is made, and no file ever does."""
+    return {"postgres_password": placing.make_password()}
+
+
+def find_imports(clients: connect.Clients) -> dict[str, str]:
+    """What Azure has of the estate and the state has not: ids by address."""
+    return find_existing(clients, but=clients.terraform.list_addresses())
+
+
+def find_existing(clients: connect.Clients, *, but: Collection[str] = ()) -> dict[str, str]:
+    """What Azure has of the estate: ids by terraform's address, but for some; asks no terraform."""
+    desired = resources.desired_resources(clients.estate, clients.subscription_id)
+    known = terraform_addresses.list_imports(clients.estate, desired)
+    lacking = [one for one in known if one.address not in frozenset(but)]
+    versions = {one.id: one.api_version for one in desired}
+    wanted = list(dict.fromkeys(one.resource_id for one in lacking))
+    found = clients.for_each(lambda id_: clients.arm.find(id_, versions[id_]), wanted)
+    bodies = dict(zip(wanted, found, strict=True))
+    return {
+        one.address: one.id
+        for one in lacking
+        if (body := bodies[one.resource_id]) is not None and one.is_in(body)
+    }
 
 
 def plan(facts: Facts) -> plans.Plan:
@@ -67,7 +100,7 @@ def plan(facts: Facts) -> plans.Plan:
 
 
 def _list_steps(saved: terraform.SavedPlan) -> list[plans.Step]:
-    if saved.plan.is_empty:
+    if saved.is_empty:
         return []
     created = [change.id for change in saved.plan.changes if change.action == "create"]
     return [
@@ -89,7 +122,7 @@ def apply_terraform(
     """Apply the plan that was shown, and no other."""
     clients.terraform.apply(
         terraform.PlanFile(name, digest),
-        variables=_variables(),
+        variables=variables(),
         timeout=progress.remaining_seconds,
         progress=progress,
     )
@@ -104,7 +137,7 @@ def destroy_by_terraform(
     module.init()
     saved = module.plan(
         "Undo",
-        variables=_variables(),
+        variables=variables(),
         destroy=True,
         targets=addresses,
         patience=progress.remaining_seconds / 2,
@@ -113,13 +146,8 @@ def destroy_by_terraform(
     )
     module.apply(
         saved.file,
-        variables=_variables(),
+        variables=variables(),
         timeout=progress.remaining_seconds,
         progress=progress,
     )
     return saved.plan.summarize()
-
-
-def _variables() -> dict[str, str]:
-    """A new password each time: Azure gets one where a server is made, and no file ever does."""
-    return {"postgres_password": placing.make_password()}

@@ -66,6 +66,11 @@ def _read_power(cluster: Mapping[str, Any] | None) -> str:
     return str((cluster or {}).get("properties", {}).get("powerState", {}).get("code", "Running"))
 
 
+def options(stem: str, engine: str) -> dict[str, str]:
+    """Parameters by which a procedure's notebook does what was planned by an engine."""
+    return {} if stem == APP else {"engine": engine}
+
+
 def plan_absent(clients: connect.Clients, engine: str) -> tuple[plans.Plan, plans.Plan]:
     """Ingress and app before there is anything to release them to."""
     ingress, app = clients.ingress, clients.estate.app

@@ -57,6 +57,8 @@ DOMAINS = known(
 )
 # A virtual endpoint names its replica, azurerm by its id: what is there already says where.
 MEMBERS = known(lambda one: [one.rpartition("/")[2]], lambda found: found[0] if found else "")
+# azurerm spells the type of a policy's id with a small letter.
+FIREWALL = Words(lambda value: value, lambda value: value.replace("/FrontDoorWeb", "/frontDoorWeb"))
 LOCATION = Words(lambda value: value, lambda value: value.replace(" ", "").lower())
 
 
@@ -309,7 +311,7 @@ ROWS = {
     ],
     "azurerm_cdn_frontdoor_security_policy": [
         ("security_policies.0.firewall.0.cdn_frontdoor_firewall_policy_id",
-         "properties.parameters.wafPolicy.id", SAME),
+         "properties.parameters.wafPolicy.id", FIREWALL),
         ("security_policies.0.firewall.0.association.0.patterns_to_match",
          "properties.parameters.associations.0.patternsToMatch", SAME),
         ("security_policies.0.firewall.0.association.0.domain",

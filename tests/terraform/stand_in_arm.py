@@ -31,12 +31,14 @@ def lock_of(id_):
         return _locks.setdefault("/".join(id_.lower().split("/")[:9]), threading.RLock())
 
 
+VERSIONS = {type_.lower(): version for type_, version in words.VERSIONS.items()}
+
+
 def version_of(id_):
-    namespace = id_.rpartition("/providers/")[2] if "/providers/" in id_ else ""
-    first = "/".join(namespace.split("/")[:2])
-    return words.VERSIONS.get(first) or words.VERSIONS.get(
-        namespace.partition("/")[0], words.VERSIONS["Microsoft.Resources"]
-    )
+    """The api-version of a resource's type, or of its namespace; of a group where it has none."""
+    parts = id_.lower().rpartition("/providers/")[2].split("/")
+    type_ = "/".join(parts[:2])
+    return VERSIONS.get(type_) or VERSIONS.get(parts[0]) or VERSIONS["microsoft.resources"]
 
 
 def get(id_):
@@ -472,7 +474,7 @@ def take_in(kind, block, id_):
     first, _, second = id_.partition("|")
     state = {**blank(block), "id": id_ if kind in PARTS else first}
     if kind == "azurerm_postgresql_flexible_server_virtual_endpoint":
-        state["replica_server_id"] = second.lower().partition("/virtualendpoints/")[0]
+        state["replica_server_id"] = second.rpartition("/virtualEndpoints/")[0]
     return state
 
 

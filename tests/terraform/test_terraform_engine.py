@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -240,6 +241,24 @@ def test_a_stopped_run_lets_terraform_end_and_keep_its_state(make_module, tmp_pa
     assert not list((tmp_path / "module").rglob(".terraform.tfstate.lock.info"))
     again = module.plan("again")
     assert "create" in actions(again).values()
+
+
+def test_a_locked_state_is_told_with_who_holds_it_and_what_to_do(make_module):
+    """While another one applies; nothing is forced."""
+    module, told = make_module(SLOW), []
+
+    def tell(message):
+        if "Creating" in message:
+            try:
+                module.plan("meanwhile", patience=0)
+            except errors.PlanError as refused:
+                told.append(str(refused))
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        module.apply(module.plan("Provision").file, progress=tell)
+    assert re.search(r"state is locked by \S+@\S+ since \d{4}-.*OperationTypeApply.*", told[0])
+    assert re.search(r"wait until .* force-unlock [0-9a-f-]{36}\. Nothing was changed", told[0])
 
 
 def test_a_deadline_ends_terraform(make_module):

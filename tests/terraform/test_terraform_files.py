@@ -112,6 +112,7 @@ def test_passwords_are_ephemeral_and_written_only():
     for name, body in VARIABLE.findall(text):
         if name.endswith("password"):
             assert "ephemeral   = true" in body
-    used = re.findall(r"\n *(\w*password\w*) += +var\.postgres_password\n", text)
+    said = r"\n *(\w*password\w*) += +(?:nonsensitive\()?var\.postgres_password\)?\n"
+    used = re.findall(said, text)
     assert set(used) == {"administrator_password_wo", "postgres_password"}
     assert used.count("administrator_password_wo") == 1

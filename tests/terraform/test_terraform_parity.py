@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from azrunbook import estate, resources, terraform
+from azrunbook.resources import terraform_addresses
 
 pytestmark = pytest.mark.needs_terraform
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,7 @@ def plan_estate(folder, declared, binary, stand_ins):
         assert "tfplan" in kept.namelist()
         assert not any(PASSWORD.encode() in kept.read(name) for name in kept.namelist())
     return [
-        (one["type"], one["change"]["after"])
+        (one["type"], {**one["change"]["after"], "address": one["address"]})
         for one in json.loads(shown)["resource_changes"]
         if one["mode"] == "managed"
     ]
@@ -55,22 +56,44 @@ def both(request, tmp_path_factory, terraform_binary, stand_ins):
     folder = tmp_path_factory.mktemp("estate")
     planned = plan_estate(folder, declared, terraform_binary, stand_ins)
     subscription = stand_ins["ARM_SUBSCRIPTION_ID"]
-    desired = resources.desired_resources(estate.Estate.model_validate(declared), subscription)
-    return planned, {one.id: one for one in desired}
+    whole = estate.Estate.model_validate(declared)
+    desired = resources.desired_resources(whole, subscription)
+    return planned, {one.id: one for one in desired}, whole
 
 
 def test_both_engines_make_the_same_resources(both):
     """Ids agree to the letter; what azurerm makes inside another resource counts too."""
-    planned, desired = both
+    planned, desired, _ = both
     whole = [(kind, one) for kind, one in planned if kind not in engine_parity.PARTS]
     ids = [one["id"] for _, one in whole]
     ids += [part for kind, one in whole for part in engine_parity.list_parts(kind, one)]
     assert sorted(ids) == sorted(desired)
 
 
+def test_the_library_knows_every_address_and_the_id_it_is_imported_by(both):
+    """None too few and none too many, with ids as the providers know them but for letter case."""
+    planned, desired, whole = both
+    known = terraform_addresses.list_imports(whole, tuple(desired.values()))
+    mine = {one.address: one.id.lower() for one in known}
+    assert mine == {one["address"]: import_id(kind, one).lower() for kind, one in planned}
+
+
+def import_id(kind, one):
+    """Of azurerm's documentation of each type: nearly always Azure's id."""
+    if kind.startswith("azurerm_subnet_"):
+        return one["subnet_id"]
+    if kind == "azurerm_nat_gateway_public_ip_association":
+        return f"{one['nat_gateway_id']}|{one['public_ip_address_id']}"
+    if kind == "azurerm_managed_redis_geo_replication":
+        return one["managed_redis_id"]
+    if kind == "azurerm_postgresql_flexible_server_virtual_endpoint":
+        return f"{one['id']}|{one['replica_server_id']}/virtualEndpoints/{one['name']}"
+    return one["id"]
+
+
 def test_both_engines_agree_on_every_property(both):
     """All that both can say of one resource, in azurerm's words and in Azure's."""
-    planned, desired = both
+    planned, desired, _ = both
     found = [
         f"{one['id'].rpartition('/providers/')[2]}: {difference}"
         for kind, one in planned
@@ -91,7 +114,7 @@ def list_pools(planned):
 
 def test_both_engines_make_the_same_node_pools(both):
     """In azurerm the first pool is in the cluster, each other one beside it."""
-    planned, desired = both
+    planned, desired, _ = both
     mine = {
         (cluster, pool["name"]): (
             pool["vm_size"], pool["mode"], pool["min_count"], pool["max_count"], pool["max_pods"],
@@ -117,7 +140,7 @@ def test_both_engines_make_the_same_node_pools(both):
 
 def test_both_engines_make_the_same_subnets(both):
     """In azurerm each is a resource; Azure's network all of them in its body."""
-    planned, desired = both
+    planned, desired, _ = both
     mine = {
         one["id"]: (one["address_prefixes"], one["default_outbound_access_enabled"])
         for kind, one in planned
@@ -137,7 +160,7 @@ def test_both_engines_make_the_same_subnets(both):
 
 def test_both_engines_let_the_same_sources_in(both):
     """The rules of the security groups."""
-    planned, desired = both
+    planned, desired, _ = both
     mine = {
         one["id"]: sorted(
             (rule["name"], rule["priority"], rule["source_address_prefix"])

@@ -1,6 +1,5 @@
-"""Provisioning with engine=terraform: the procedure's own functions, with stand-in providers."""
+"""The procedures' own decisions with engine=terraform, and what they say where it cannot run."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from azrunbook import connect, connection, errors
-from azrunbook.procedures import actions, engines, placing
+from azrunbook import connect, connection, errors, plan, terraform
+from azrunbook.procedures import engines, terraform_engine, terraform_removal
 
 pytestmark = pytest.mark.needs_terraform
 ROOT = Path(__file__).parents[2]
@@ -38,47 +37,46 @@ def clients(tmp_path, monkeypatch, stand_ins):
     return connect.Clients(tmp_path, "dv", target)
 
 
-def perform(clients, step):
-    """An action of a plan with its arguments as they stand in a journal; returns what it told."""
-    said = []
-    progress = actions.Progress(said.append, 120)
-    outcome = actions.perform(step.action, clients, progress, json.loads(json.dumps(
-        dict(step.arguments))))  # fmt: skip
-    return [*said, outcome]
-
-
-def test_what_is_shown_is_applied_and_an_undo_takes_it_back(clients, tmp_path):
-    """Plan, the one step, an empty plan, the step's undo, and everything is to be made again."""
-    first = engines.plan(engines.observe(clients, "terraform"))
-    (step,) = first.steps
-    assert first.groups == ("terraform",)
-    assert {change.action for change in first.changes} == {"create"}
-    assert "secret" not in json.dumps(step.arguments)
-    said = perform(clients, step)
-    assert any("Creation complete" in line for line in said)
-
-    again = engines.plan(engines.observe(clients, "terraform"))
-    assert (again.is_empty, again.steps) == (True, ())
-    state = (tmp_path / "infra/dv/terraform.tfstate").read_text()
-    assert "azurerm_postgresql_flexible_server" in state
-    assert placing.make_password()[:4] not in state
-
-    (undo,) = step.undo
-    perform(clients, undo)
-    assert {c.action for c in engines.plan(engines.observe(clients, "terraform")).changes} == {
-        "create"
-    }
-
-
-def test_a_change_that_an_undo_would_leave_is_told_before(clients, tmp_path):
+def test_a_change_that_an_undo_would_leave_is_told_before():
     """Terraform has no way back to a value that stands in no file any more."""
-    perform(clients, engines.plan(engines.observe(clients, "terraform")).steps[0])
-    path = tmp_path / "infra/dv/estate.yaml"
-    path.write_text(path.read_text().replace("interval_seconds: 5", "interval_seconds: 30"))
-    plan = engines.plan(engines.observe(clients, "terraform"))
-    assert plan.summarize().startswith("1 to update")
-    assert plan.steps[0].undo == ()
-    assert any("og-hello-world" in note and "does not take back" in note for note in plan.notes)
+    changes = (
+        plan.Change("update", "azurerm_cdn_frontdoor_origin_group", "og-hello-world", "global"),
+        plan.Change("create", "azurerm_subnet", "snet", "eastus", id="module.one.azurerm_subnet.s"),
+    )
+    saved = terraform.SavedPlan(plan.Plan("p", changes), terraform.PlanFile("f", "0" * 64))
+    shown = terraform_engine.plan(terraform_engine.Facts(saved))
+    assert "does not take back the changes of og-hello-world" in shown.notes[-1]
+    (step,) = shown.steps
+    assert step.undo[0].arguments == {"addresses": ["module.one.azurerm_subnet.s"]}
+
+
+@pytest.mark.parametrize(
+    ("taken_in", "steps"), [((), []), (("module.one.azurerm_subnet.s",), ["terraform apply"])]
+)
+def test_nothing_is_applied_for_nothing(taken_in, steps):
+    """Without a change there is a step only for what the state does not know yet."""
+    same = plan.Change("no_change", "azurerm_subnet", "snet", "eastus")
+    file = terraform.PlanFile("f", "0" * 64)
+    shown = terraform_engine.plan(
+        terraform_engine.Facts(terraform.SavedPlan(plan.Plan("p", (same,)), file, taken_in))
+    )
+    assert shown.is_empty
+    assert [(step.name, step.undo) for step in shown.steps] == [(name, ()) for name in steps]
+
+
+def test_terraform_destroys_nothing_that_was_not_shown():
+    """What stands outside the listed groups is listed too; what is in them is not twice."""
+    groups = ["/subscriptions/s/resourceGroups/rg-a"]
+    inside, outside = (
+        plan.Change("delete", "azurerm_subnet", "snet", "eastus", id=f"/subscriptions/s/{one}/x")
+        for one in ("resourcegroups/RG-A", "resourceGroups/rg-ab")
+    )
+    facts = terraform_removal.Facts((inside, outside), {"module.one": "/subscriptions/s/y"})
+    assert terraform_removal.list_changes(facts, groups) == [outside]
+    take_in, destroy = terraform_removal.list_steps(facts, groups)
+    assert (take_in.arguments, destroy.after) == ({"imports": facts.lacking}, (take_in.name,))
+    assert destroy.arguments == {"within": [*groups, outside.id]}
+    assert terraform_removal.list_steps(terraform_removal.Facts((), {}), groups) == []
 
 
 def test_an_engine_that_is_none_is_refused(clients):

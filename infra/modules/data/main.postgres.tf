@@ -6,17 +6,20 @@ resource "azurerm_postgresql_flexible_server" "primary" {
   location            = var.regions["primary"].location
   tags                = var.tags
 
-  create_mode                       = "Default"
-  version                           = var.postgres.version
-  sku_name                          = var.postgres.sku
-  storage_mb                        = var.postgres.storage_gb * 1024
-  auto_grow_enabled                 = true
-  administrator_login               = var.postgres.administrator
-  administrator_password_wo         = var.postgres_password
+  # What is written only is shown nowhere. Marked as sensitive besides, a server that was imported would
+  # differ, whose state has no such mark.
+  administrator_password_wo         = nonsensitive(var.postgres_password)
   administrator_password_wo_version = var.postgres_password_version
-  backup_retention_days             = var.postgres.backup_retention_days
-  geo_redundant_backup_enabled      = var.postgres.geo_redundant_backup
-  public_network_access_enabled     = false
+
+  create_mode                   = "Default"
+  version                       = var.postgres.version
+  sku_name                      = var.postgres.sku
+  storage_mb                    = var.postgres.storage_gb * 1024
+  auto_grow_enabled             = true
+  administrator_login           = var.postgres.administrator
+  backup_retention_days         = var.postgres.backup_retention_days
+  geo_redundant_backup_enabled  = var.postgres.geo_redundant_backup
+  public_network_access_enabled = false
 
   authentication {
     active_directory_auth_enabled = false
