@@ -60,8 +60,12 @@ class Watch:
         self._thread.join()
 
     def _look(self):
+        looks = {}
         while not self._left.wait(0.05):
-            for process in Path("/proc").glob("[0-9]*"):
+            present = [one for one in os.listdir("/proc") if one.isdigit()]  # noqa: PTH208 - quick
+            # Read a few times, because a process has its parent's until it starts its program.
+            looks = {one: looks.get(one, 0) + 1 for one in present}
+            for process in (Path("/proc", one) for one in present if looks[one] <= _LOOKS):
                 try:
                     self.command_lines.add(line := (process / "cmdline").read_bytes())
                     tool = Path(line.partition(b"\0")[0].decode(errors="replace")).name
@@ -209,6 +213,7 @@ class Shell:
             return ""
 
 
+_LOOKS = 5
 _TOOLS = {"helm", "kubectl", "terraform", "tofu"}
 _REPORTING = {"run", "undo", "verify", "demo"}
 
