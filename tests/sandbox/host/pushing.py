@@ -10,6 +10,7 @@ import tarfile
 import httpx
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 USER = "00000000-0000-0000-0000-000000000000"
 
 
@@ -36,6 +37,15 @@ def describe(config, *layers):
     content = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"digest": digest(config)},
                "layers": parts}  # fmt: skip
     return json.dumps(content).encode()
+
+
+def describe_index(**platforms):
+    """An index of manifests by their architecture, as bytes."""
+    parts = [
+        {"digest": digest(one), "platform": {"os": "linux", "architecture": architecture}}
+        for architecture, one in platforms.items()
+    ]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": parts}).encode()
 
 
 class Client:
@@ -70,6 +80,6 @@ class Client:
             self.push_blob(repository, one)
         return self.put_manifest(repository, tag, describe(config, *layers)).raise_for_status()
 
-    def put_manifest(self, repository, reference, content):
+    def put_manifest(self, repository, reference, content, kind=MANIFEST):
         path = f"/v2/{repository}/manifests/{reference}"
-        return self.http.put(path, content=content, headers={"Content-Type": MANIFEST})
+        return self.http.put(path, content=content, headers={"Content-Type": kind})

@@ -53,6 +53,25 @@ def test_what_was_pushed_is_pulled_by_tag_and_digest(registry):
     assert registry.http.get("/v2/team/app/tags/list").json()["tags"] == ["1.0.0"]
 
 
+def test_what_was_deleted_is_gone(rack, registry):
+    """A tag alone, a manifest with its tags, then the registry with all that it held."""
+    for tag in ("1", "2"):
+        registry.push("team/app", tag, CONFIG, LAYER)
+    mounted = {"mount": pushing.digest(LAYER), "from": "team/app"}
+    assert registry.http.post("/v2/team/app/blobs/uploads/", params=mounted).status_code == 201
+    registry.log_in(registry.token, f"{PUSH},delete")
+    manifests = "/v2/team/app/manifests"
+    assert registry.http.delete(f"{manifests}/1").status_code == 202
+    assert registry.http.get("/v2/team/app/tags/list").json()["tags"] == ["2"]
+    digest = pushing.digest(pushing.describe(CONFIG, LAYER))
+    assert registry.http.delete(f"{manifests}/{digest}").status_code == 202
+    assert registry.http.head(f"{manifests}/2").status_code == 404
+    rack.arm.wait(rack.arm.begin_delete(registry.id, API), what="delete", timeout=20)
+    gone = registry.http.head(f"/v2/team/app/blobs/{pushing.digest(LAYER)}")
+    assert gone.status_code == 404
+    assert registry.exchange(registry.token).status_code == 400
+
+
 def test_a_client_without_a_token_is_told_where_to_get_one(registry):
     """As Azure's registries say it: realm, service and the scope that is needed."""
     registry.http.headers.pop("Authorization")
@@ -95,9 +114,17 @@ def test_what_a_registry_refuses(registry, ask, status, code):
 
 
 def test_a_cluster_runs_what_was_pushed_by_its_digest(rack, registry, wait_for):
-    """With the role of its kubelets on the registry; an image nobody pushed is not found."""
+    """With the role of its kubelets on the registry; an image nobody pushed is not found.
+
+    Of an index, as docker pushes it, the nodes take what is for their platform.
+    """
     registry.push("team/app", "1.0.0", CONFIG, LAYER)
-    digest = pushing.digest(pushing.describe(CONFIG, LAYER))
+    registry.push("team/app", "arm", b"{}", LAYER)
+    index = pushing.describe_index(
+        arm64=pushing.describe(b"{}", LAYER), amd64=pushing.describe(CONFIG, LAYER)
+    )
+    registry.put_manifest("team/app", "multi", index, pushing.INDEX).raise_for_status()
+    digest = pushing.digest(index)
     rack.put_cluster("eastus", role="primary")
     cluster = rack.arm.get(rack.cluster_id("eastus"), "2026-08-01")
     kubelet = cluster["properties"]["identityProfile"]["kubeletidentity"]["objectId"]
