@@ -1,6 +1,6 @@
-"""The data services of the sandbox: PostgreSQL flexible servers and Redis, as real processes.
+"""The data services of the sandbox: PostgreSQL and Redis as real processes, blobs in its own.
 
-``postgres`` and ``valkey`` are what the host uses; the other modules are theirs. Independent of the
-other servers of the sandbox: it is told addresses, a certificate authority and a supervisor, and
-answers with names and addresses.
+``postgres``, ``valkey`` and ``blob_service`` are what the host uses; the others are theirs.
+Independent of the other servers of the sandbox: it is told addresses, a certificate authority and a
+supervisor, and answers with names and addresses.
 """

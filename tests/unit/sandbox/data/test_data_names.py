@@ -8,10 +8,12 @@ SERVICES = {
     "pg-east.postgres.database.azure.com": "127.9.3.1",
     "app.writer.postgres.database.azure.com": "127.9.3.1",
     "amr.eastus.redis.azure.net": "127.9.4.1",
+    "staz.blob.core.windows.net": "127.9.6.2",
 }
 ENDPOINTS = {
     "10.1.2.4": "pg-east.postgres.database.azure.com",
     "10.1.2.5": "amr.eastus.redis.azure.net",
+    "10.1.2.6": "staz.blob.core.windows.net",
 }
 
 
@@ -43,6 +45,15 @@ ENDPOINTS = {
                 "amr.eastus.redis.azure.net": "127.9.4.1",
             },
             id="Managed Redis has its region in the name",
+        ),
+        pytest.param(
+            {"staz.privatelink.blob.core.windows.net": ["10.1.2.6"]},
+            (),
+            {
+                "staz.privatelink.blob.core.windows.net": "127.9.6.2",
+                "staz.blob.core.windows.net": "127.9.6.2",
+            },
+            id="a storage account by its blobs",
         ),
         pytest.param(
             {},
