@@ -99,6 +99,23 @@ def test_only_what_is_named_is_destroyed(make_module):
     assert saved.plan.summarize() == "1 to delete"
 
 
+def test_what_exists_is_taken_in_once(make_module, tmp_path):
+    """Alone, or by a plan, which leaves no block behind, nor heeds one that a kill has left."""
+    module = make_module(TWO)
+    assert module.list_addresses() == ()
+    one, two = ('terraform_data.pool["one"]', 'terraform_data.pool["two"]')
+    module.take_in(one, "first")
+    assert module.list_addresses() == (one,)
+    with pytest.raises(errors.StepError, match=r"cannot take .*already managed.*Expected first"):
+        module.take_in(one, "first")
+    left = tmp_path / "module" / "azrunbook_imports.tf"
+    left.write_text('import {\n  to = terraform_data.gone\n  id = "gone"\n}\n')
+    saved = module.plan("Provision", imports={two: "second"})
+    assert (saved.taken_in, left.exists()) == ((two,), False)
+    module.apply(saved.file)
+    assert set(module.list_addresses()) == {one, two, "terraform_data.network"}
+
+
 def test_earlier_plans_are_forgotten(make_module, tmp_path):
     """Of a run that showed a plan and stopped; what it held is not kept."""
     make_module(TWO).plan("shown")
