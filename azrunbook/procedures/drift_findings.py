@@ -51,6 +51,8 @@ class Finding:
         who = f" ({self.by}{f', {self.at}' if self.at else ''})"
         if not self.path:
             return f"{self.kind} {what}{who}"
+        if self.kind == "added":
+            return f"{what} {self.path}: {_show(self.actual)} was added{who}"
         return f"{what} {self.path}: {_show(self.declared)} is {_show(self.actual)}{who}"
 
 

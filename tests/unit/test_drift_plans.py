@@ -113,6 +113,10 @@ def test_findings_are_a_table_that_nobody_can_write_tags_into():
     """Values are somebody else's, and long ones are cut."""
     long = live_drift.Addition("spec.note", ("spec", "note"), "word " * 90, AUTHOR)
     table = drift_findings.list_all(layers(objects=[thing(additions=[SEEN, long])]))
+    assert str(table[0]) == (
+        'Service app/web [eastus] metadata.labels.team: "<b>" was added '
+        "(kubectl-set, 2026-11-26T10:00:00Z)"
+    )
     text = table._repr_html_()
     assert "&lt;b&gt;" in text
     assert "<b>" not in text
