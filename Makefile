@@ -30,7 +30,8 @@ lock:
 		--no-emit-index-url --no-annotate --no-header --python-version 3.11 --universal \
 		-o requirements.lock
 
-# Builds app/Dockerfile with buildah and runs the image; `make test` does too where buildah is there.
+# Builds app/Dockerfile with buildah and runs the image; pushes with each builder that is there.
+# `make test` does it too, where buildah is there.
 image-check: setup
 	command -v buildah >/dev/null || { echo "needs buildah: apt-get install buildah" >&2; exit 1; }
 	$(BIN)/pytest -m needs_buildah
