@@ -8,7 +8,8 @@ them (:mod:`stand_in_ids`), the rest unknown in a plan and invented in an apply.
 refuse it does not refuse.
 
 Where a cloud is named to it (``ARM_METADATA_HOSTNAME``), the one for azurerm asks that cloud
-instead: see :mod:`stand_in_arm` for what that proves and what not.
+instead: see :mod:`stand_in_arm` for what that proves and what not. Where helm and kubectl are named
+to it (``STAND_IN_HELM``), those for helm and kubernetes use them: :mod:`stand_in_kube`.
 
 Run as: stand_in.py SCHEMA.json
 """
@@ -31,6 +32,8 @@ SCHEMA = json.loads(Path(sys.argv[1]).read_text())
 CLOUD = None
 if "ARM_METADATA_HOSTNAME" in os.environ and "azurerm_resource_group" in SCHEMA["resources"]:
     CLOUD = importlib.import_module("stand_in_arm")
+elif "STAND_IN_HELM" in os.environ and "azurerm_resource_group" not in SCHEMA["resources"]:
+    CLOUD = importlib.import_module("stand_in_kube")
 UNKNOWN = msgpack.ExtType(0, b"\x00")
 NESTINGS = {"list": 2, "set": 3}
 FLAGS = {4: "required", 5: "optional", 6: "computed", 7: "sensitive", 11: "write_only"}
@@ -221,6 +224,12 @@ def agree(_):
     return b""
 
 
+def configure(request):
+    if CLOUD:
+        CLOUD.configure(read_value(read_message(request), 2))
+    return b""
+
+
 def shut_down(_):
     threading.Timer(0.05, os._exit, (0,)).start()
     return b""
@@ -232,7 +241,7 @@ SERVICES = {
         "ValidateProviderConfig": agree,
         "ValidateResourceConfig": agree,
         "ValidateDataResourceConfig": agree,
-        "ConfigureProvider": agree,
+        "ConfigureProvider": configure,
         "UpgradeResourceState": upgrade,
         "ReadResource": read,
         "ImportResourceState": take_in,
