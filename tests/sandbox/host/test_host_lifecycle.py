@@ -42,7 +42,7 @@ def test_status_says_what_runs(make_sandbox):
     assert status["running"]
     assert psutil.Process(status["pid"]).cmdline()[1:3] == ["-m", "azrunbook.sandbox"]
     assert status["memory_bytes"] > 10_000_000
-    assert set(status["endpoints"]) == {"resource_manager", "front_door", "charts"}
+    assert set(status["endpoints"]) == {"resource_manager", "front_door", "charts", "registries"}
     assert (status["clusters"], status["edge"]["origins"] or []) == ([], [])
     assert lifecycle.status(home / "elsewhere") == {"running": False}
 
