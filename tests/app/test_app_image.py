@@ -133,11 +133,14 @@ CHDIR = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[
 @pytest.fixture
 def container(image, tmp_path, wait_until):
     running = Container(image, tmp_path / "log")
-    wait_until(running.answers, timeout_seconds=30)
-    yield running
-    if running.process.poll() is None:
-        running.process.kill()
-        running.process.wait()
+    try:
+        wait_until(running.answers, timeout_seconds=30)
+        yield running
+    finally:
+        if running.process.poll() is None:
+            # Not unshare: the wish to end with it was lost when the user was changed.
+            running.first.kill()
+            running.process.wait()
 
 
 def test_the_image_is_what_its_recipe_says(image):
