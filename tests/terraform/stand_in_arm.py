@@ -12,344 +12,22 @@ azurerm: where azurerm validates, retries or reads otherwise than its documentat
 does not show it.
 """
 
-import base64
 import copy
-import threading
 
 import arm_calls
+import arm_documents
+import arm_requests
+import azurerm_children
+import azurerm_parts
 import azurerm_words as words
 import stand_in_ids
-from engine_parity import find
-
-_locks = {}
-_guard = threading.Lock()
-
-
-def lock_of(id_):
-    """One change at a time of a resource and its children, as azurerm locks networks and caches."""
-    with _guard:
-        return _locks.setdefault("/".join(id_.lower().split("/")[:9]), threading.RLock())
-
-
-VERSIONS = {type_.lower(): version for type_, version in words.VERSIONS.items()}
-
-
-def version_of(id_):
-    """The api-version of a resource's type, or of its namespace; of a group where it has none."""
-    parts = id_.lower().rpartition("/providers/")[2].split("/")
-    type_ = "/".join(parts[:2])
-    return VERSIONS.get(type_) or VERSIONS.get(parts[0]) or VERSIONS["microsoft.resources"]
-
-
-def get(id_):
-    return arm_calls.get(id_, version_of(id_))
-
-
-def change(method, id_, body=None):
-    return arm_calls.change(method, id_, version_of(id_), body)
-
-
-# paths in documents
-
-
-def put_at(document, path, value):
-    """Lay a value at a dotted path; None takes away what is there."""
-    *way, last = path.split(".")
-    for part, following in zip(way, [*way, last][1:], strict=True):
-        if isinstance(document, list):
-            if len(document) <= int(part):
-                if value is None:
-                    return
-                document.append({})
-            document = document[int(part)]
-            continue
-        if document.get(part) is None:
-            if value is None:
-                return
-            document[part] = [] if following.isdigit() else {}
-        document = document[part]
-    if value is None:
-        document.pop(last, None)
-    else:
-        document[last] = value
-
-
-def blank(block):
-    """An object of the schema that says nothing."""
-    return {
-        **dict.fromkeys(block.get("attributes", {})),
-        **{n: [] for n in block.get("blocks", {})},
-    }
-
-
-def show_at(block, state, attribute, value):
-    """Lay what was read at an attribute; a block that is not there is made for a value only."""
-    first, _, rest = attribute.partition(".")
-    if not rest:
-        state[first] = keep(state.get(first), value)
-        return
-    inner = block["blocks"][first]
-    if not state.get(first):
-        if value is None:
-            return
-        state[first] = [blank(inner)]
-    show_at(inner, state[first][0], rest.partition(".")[2], value)
-
-
-def keep(before, now):
-    """What is the same to azurerm stays as it was spelled: letter case, order, nothing."""
-    if now is None and before in (None, "", [], False):
-        return before
-    return before if canonical(before) == canonical(now) and before is not None else now
-
-
-def canonical(value):
-    if isinstance(value, str):
-        return value.lower()
-    if isinstance(value, dict):
-        return {key: canonical(one) for key, one in value.items()}
-    return sorted(map(canonical, value), key=str) if isinstance(value, list) else value
-
-
-def write(rows, values, body):
-    for attribute, path, word in rows:
-        put_at(body, path, word.to(find(values, attribute)))
-    return body
-
-
-def show(rows, block, state, body):
-    for attribute, path, word in rows:
-        value = find(body, path)
-        show_at(block, state, attribute, None if value is None else word.back(value))
-
-
-# what one resource of azurerm's makes besides itself
-
-
-def list_children(kind, values, id_):
-    """Further resources with their bodies, by id."""
-    if kind == "azurerm_container_registry":
-        return {
-            f"{id_}/replications/{one['location']}": {
-                "location": one["location"], "tags": one["tags"] or {},
-            }
-            for one in values["georeplications"]
-        }  # fmt: skip
-    if kind == "azurerm_private_endpoint":
-        return {
-            f"{id_}/privateDnsZoneGroups/{one['name']}": {
-                "properties": {
-                    "privateDnsZoneConfigs": [
-                        {"name": zone.rpartition("/")[2], "properties": {"privateDnsZoneId": zone}}
-                        for zone in one["private_dns_zone_ids"]
-                    ]
-                }
-            }
-            for one in values["private_dns_zone_group"]
-        }
-    if kind == "azurerm_managed_redis":
-        own = f"{id_}/databases/default"
-        found = values["default_database"]
-        return {own: make_database(own, found[0])} if found else {}
-    if kind == "azurerm_kubernetes_cluster":
-        return {
-            f"{id_}/maintenanceConfigurations/{name}": write(words.WINDOW, values[block][0], {})
-            for block, name in WINDOWS.items()
-            if values[block]
-        }
-    return {}
-
-
-WINDOWS = {
-    "maintenance_window_auto_upgrade": "aksManagedAutoUpgradeSchedule",
-    "maintenance_window_node_os": "aksManagedNodeOSUpgradeSchedule",
-}
-
-
-def make_database(own, values):
-    body = write(words.DATABASE, values, {"properties": {"port": 10000}})
-    if geo := body["properties"].get("geoReplication"):
-        there = get(own)
-        members = find(there, "properties.geoReplication.linkedDatabases")
-        geo["linkedDatabases"] = [{"id": one["id"]} for one in members or [{"id": own}]]
-    return body
-
-
-def change_children(kind, before, values, id_):
-    old = list_children(kind, before, id_) if before else {}
-    new = list_children(kind, values, id_)
-    for child in old.keys() - new.keys():
-        change("DELETE", child)
-    for child, body in new.items():
-        if old.get(child) != body:
-            change("PUT", child, body)
-
-
-def show_children(kind, block, state, body):
-    id_ = state["id"]
-    if kind == "azurerm_container_registry":
-        show_replications(block, state, body)
-    elif kind == "azurerm_private_endpoint":
-        # Named as the estate names it; azurerm asks for the list.
-        group = get(f"{id_}/privateDnsZoneGroups/default")
-        zones = [
-            one["properties"]["privateDnsZoneId"]
-            for one in find(group, "properties.privateDnsZoneConfigs") or []
-        ]
-        one = {**blank(block["blocks"]["private_dns_zone_group"]), "name": "default"}
-        found = [{**one, "id": group["id"], "private_dns_zone_ids": zones}] if group else []
-        state["private_dns_zone_group"] = keep(state["private_dns_zone_group"], found)
-        state["private_service_connection"][0]["is_manual_connection"] = False
-    elif kind == "azurerm_managed_redis":
-        database = get(f"{id_}/databases/default")
-        state["default_database"] = state["default_database"] if database else []
-        if database:
-            inner = block["blocks"]["default_database"]
-            state["default_database"] = state["default_database"] or [blank(inner)]
-            show(words.DATABASE, inner, state["default_database"][0], database)
-            state["default_database"][0] |= {"id": database["id"], "port": 10000}
-    elif kind == "azurerm_kubernetes_cluster":
-        show_cluster(block, state, body)
-
-
-def show_replications(block, state, body):
-    found = []
-    before = {one["location"]: one for one in state["georeplications"]}
-    for one in (get(f"{state['id']}/replications") or {}).get("value", []):
-        location = one["location"].replace(" ", "").lower()
-        if location != body["location"].replace(" ", "").lower():
-            kept = before.get(location) or {
-                **blank(block["blocks"]["georeplications"]),
-                "location": location,
-                "global_endpoint_routing_enabled": True,
-            }
-            found.append({**kept, "tags": keep(kept["tags"], one.get("tags"))})
-    state["georeplications"] = found
-
-
-def show_cluster(block, state, body):
-    pools = body["properties"]["agentPoolProfiles"]
-    name = (state["default_node_pool"] or [{}])[0].get("name")
-    system = [one for one in pools if one["mode"] == "System"]
-    first = next((one for one in pools if one["name"] == name), system[0])
-    inner = block["blocks"]["default_node_pool"]
-    state["default_node_pool"] = state["default_node_pool"] or [blank(inner)]
-    show(words.FIRST_POOL, inner, state["default_node_pool"][0], first)
-    for part, configuration in WINDOWS.items():
-        found = get(f"{state['id']}/maintenanceConfigurations/{configuration}")
-        state[part] = state[part] if found else []
-        if found:
-            inner = block["blocks"][part]
-            state[part] = state[part] or [{**blank(inner), "frequency": "Weekly"}]
-            show(words.WINDOW, inner, state[part][0], found)
-    if not state["local_account_disabled"]:
-        found = change("POST", f"{state['id']}/listClusterUserCredential")
-        state["kube_config_raw"] = base64.b64decode(found["kubeconfigs"][0]["value"]).decode()
-
-
-# what azurerm has a resource for, and Azure a property of another one
-
-
-def _associate(owner, path, other):
-    def set_link(values, value):
-        with lock_of(values[owner]):
-            body = get(values[owner])
-            if body is not None:
-                put_at(body, path, value and {"id": value})
-                change("PUT", values[owner], body)
-
-    def read_link(state):
-        link = find(get(state["id"]), f"{path}.id")
-        return link and {
-            **state,
-            owner: keep(state[owner], state["id"]),
-            other: keep(state[other], link),
-        }
-
-    return {
-        "id": lambda values: values[owner],
-        "create": lambda values: set_link(values, values[other]),
-        "read": read_link,
-        "delete": lambda values: set_link(values, None),
-    }
-
-
-def _set_address(values, *, is_there):
-    gateway, address = values["nat_gateway_id"], values["public_ip_address_id"]
-    with lock_of(gateway):
-        body = get(gateway)
-        others = find(body, "properties.publicIpAddresses") or []
-        others = [one for one in others if one["id"].lower() != address.lower()]
-        body["properties"]["publicIpAddresses"] = others + ([{"id": address}] if is_there else [])
-        change("PUT", gateway, body)
-
-
-def _read_address(state):
-    gateway, address = state["id"].split("|")
-    held = find(get(gateway), "properties.publicIpAddresses") or []
-    if address.lower() in {one["id"].lower() for one in held}:
-        return {**state, "nat_gateway_id": gateway, "public_ip_address_id": address}
-    return None
-
-
-def _members(id_):
-    geo = find(get(f"{id_}/databases/default"), "properties.geoReplication") or {}
-    linked = [one["id"].rpartition("/databases/")[0] for one in geo.get("linkedDatabases") or []]
-    return geo.get("groupNickname"), [one for one in linked if one.lower() != id_.lower()]
-
-
-def _link(values):
-    first = values["managed_redis_id"]
-    group, _ = _members(first)
-    for other in values["linked_managed_redis_ids"]:
-        pair = [{"id": f"{one}/databases/default"} for one in (first, other)]
-        geo = {"geoReplication": {"groupNickname": group, "linkedDatabases": pair}}
-        change("POST", f"{other}/databases/default/forceLinkToReplicationGroup", geo)
-
-
-def _unlink(values):
-    _, others = _members(values["managed_redis_id"])
-    ids = {"ids": [f"{one}/databases/default" for one in others]}
-    change("POST", f"{values['managed_redis_id']}/databases/default/forceUnlink", ids)
-
-
-def _read_links(state):
-    if get(f"{state['id']}/databases/default") is None:
-        return None
-    linked = keep(state["linked_managed_redis_ids"], _members(state["id"])[1])
-    return {**state, "managed_redis_id": state["id"], "linked_managed_redis_ids": linked}
-
-
-PARTS = {
-    "azurerm_subnet_network_security_group_association": _associate(
-        "subnet_id", "properties.networkSecurityGroup", "network_security_group_id"
-    ),
-    "azurerm_subnet_nat_gateway_association": _associate(
-        "subnet_id", "properties.natGateway", "nat_gateway_id"
-    ),
-    "azurerm_nat_gateway_public_ip_association": {
-        "id": lambda values: f"{values['nat_gateway_id']}|{values['public_ip_address_id']}",
-        "create": lambda values: _set_address(values, is_there=True),
-        "read": _read_address,
-        "delete": lambda values: _set_address(values, is_there=False),
-    },
-    "azurerm_managed_redis_geo_replication": {
-        "id": lambda values: values["managed_redis_id"],
-        "create": _link,
-        "read": _read_links,
-        "delete": _unlink,
-    },
-}
-
-
-# the four
 
 
 def make_body(kind, values, config, body):
     """Lay what a resource says over what is there; on a creation, also what is said only then."""
     is_new = not body
     body |= copy.deepcopy(words.ALWAYS.get(kind, {}))
-    write(words.list_rows(kind), values, body)
+    arm_documents.write(words.list_rows(kind), values, body)
     if kind == "azurerm_kubernetes_cluster":
         write_cluster(values, body)
     elif kind == "azurerm_postgresql_flexible_server":
@@ -373,7 +51,7 @@ def write_cluster(values, body):
     if profile is None:
         profile = {"type": "VirtualMachineScaleSets", "osType": "Linux", "mode": "System"}
         profiles.append(profile)
-    write(words.FIRST_POOL, first, profile)
+    arm_documents.write(words.FIRST_POOL, first, profile)
     if profile.get("enableAutoScaling") and profile.get("count") is None:
         profile["count"] = profile["minCount"]
     if values["oms_agent"]:
@@ -384,22 +62,22 @@ def write_cluster(values, body):
 
 
 def create(kind, block, values, config):
-    if kind in PARTS:
-        part = PARTS[kind]
+    if kind in azurerm_parts.PARTS:
+        part = azurerm_parts.PARTS[kind]
         state = {**values, "id": part["id"](values)}
         if kind != "azurerm_managed_redis_geo_replication" and part["read"](dict(state)):
             raise arm_calls.ArmError(say_exists(kind, state["id"]))
         part["create"](values)
         return part["read"](state)
     id_ = stand_in_ids.find(kind, values)
-    with lock_of(id_):
-        if get(id_) is not None:
+    with arm_requests.lock_of(id_):
+        if arm_requests.get(id_) is not None:
             raise arm_calls.ArmError(say_exists(kind, id_))
         body = make_body(kind, values, config, {})
         if kind == "azurerm_kubernetes_cluster_node_pool" and body["properties"].get("minCount"):
             body["properties"].setdefault("count", body["properties"]["minCount"])
-        change("PUT", id_, body)
-        change_children(kind, None, values, id_)
+        arm_requests.change("PUT", id_, body)
+        azurerm_children.change_children(kind, None, values, id_)
         return read(kind, block, {**values, "id": id_})
 
 
@@ -413,17 +91,17 @@ def say_exists(kind, id_):
 
 def read(kind, block, state):
     """The state as Azure has it now, or None when it is gone."""
-    if kind in PARTS:
-        return PARTS[kind]["read"](dict(state))
+    if kind in azurerm_parts.PARTS:
+        return azurerm_parts.PARTS[kind]["read"](dict(state))
     id_ = state["id"]
-    body = get(id_)
+    body = arm_requests.get(id_)
     if body is None:
         return None
     found = copy.deepcopy(state)
     for name, value in stand_in_ids.parse(kind, id_).items():
-        found[name] = keep(found.get(name), value)
-    show([*words.list_rows(kind), *words.SHOWN.get(kind, ())], block, found, body)
-    show_children(kind, block, found, body)
+        found[name] = arm_documents.keep(found.get(name), value)
+    arm_documents.show([*words.list_rows(kind), *words.SHOWN.get(kind, ())], block, found, body)
+    azurerm_children.show_children(kind, block, found, body)
     if kind == "azurerm_postgresql_flexible_server":
         found["administrator_password_wo_version"] = found["administrator_password_wo_version"] or 0
     elif kind == "azurerm_postgresql_flexible_server_virtual_endpoint":
@@ -439,40 +117,43 @@ def show_replica(state, found):
 
 
 def update(kind, block, before, values, config):
-    if kind in PARTS:
-        PARTS[kind]["create"](values)
-        return PARTS[kind]["read"](values)
+    if kind in azurerm_parts.PARTS:
+        azurerm_parts.PARTS[kind]["create"](values)
+        return azurerm_parts.PARTS[kind]["read"](values)
     id_ = before["id"]
-    with lock_of(id_):
+    with arm_requests.lock_of(id_):
         if before.get("administrator_password_wo_version") == values.get(
             "administrator_password_wo_version"
         ):
             config = {}
-        change("PUT", id_, make_body(kind, values, config, get(id_)))
-        change_children(kind, before, values, id_)
+        arm_requests.change("PUT", id_, make_body(kind, values, config, arm_requests.get(id_)))
+        azurerm_children.change_children(kind, before, values, id_)
         return read(kind, block, {**values, "id": id_})
 
 
 def delete(kind, state):
-    if kind in PARTS:
-        PARTS[kind]["delete"](state)
+    if kind in azurerm_parts.PARTS:
+        azurerm_parts.PARTS[kind]["delete"](state)
         return
-    with lock_of(state["id"]):
+    with arm_requests.lock_of(state["id"]):
         if kind == "azurerm_resource_group":
-            held = (get(f"{state['id']}/resources") or {}).get("value", [])
+            held = (arm_requests.get(f"{state['id']}/resources") or {}).get("value", [])
             if held:
                 names = ", ".join(one["id"] for one in held)
                 raise arm_calls.ArmError(
                     f"deleting Resource Group {state['name']!r}: the Resource Group still contains "
                     f"Resources: {names}"
                 )
-        change("DELETE", state["id"])
+        arm_requests.change("DELETE", state["id"])
 
 
 def take_in(kind, block, id_):
     """What an import knows: the id."""
     first, _, second = id_.partition("|")
-    state = {**blank(block), "id": id_ if kind in PARTS else first}
+    state = {
+        **arm_documents.blank(block),
+        "id": id_ if kind in azurerm_parts.PARTS else first,
+    }
     if kind == "azurerm_postgresql_flexible_server_virtual_endpoint":
         state["replica_server_id"] = second.rpartition("/virtualEndpoints/")[0]
     return state
@@ -498,13 +179,15 @@ def complete(kind, prior, wanted):
 def list_replacing(kind, prior, planned):
     """Attributes that differ and cannot be changed in place."""
     fixed = {"name", "resource_group_name", "location", *words.FIXED.get(kind, ())}
-    fixed |= set(stand_in_ids.parse(kind, prior["id"])) if kind not in PARTS else set()
+    fixed |= (
+        set(stand_in_ids.parse(kind, prior["id"])) if kind not in azurerm_parts.PARTS else set()
+    )
     if kind.endswith("_association"):
         fixed = set(planned)
     return [
         name
         for name in sorted(fixed & planned.keys() - {"id"})
-        if canonical(prior.get(name)) != canonical(planned[name])
+        if arm_documents.canonical(prior.get(name)) != arm_documents.canonical(planned[name])
     ]
 
 
