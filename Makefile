@@ -9,7 +9,7 @@ demo: setup
 	$(BIN)/azrunbook demo
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not alone"
 	$(BIN)/pytest -m alone
 
 # Only installs. uv is installed by pip, the rest by uv; hashes are checked.

@@ -56,7 +56,7 @@ def test_front_door_reaches_a_private_ingress_by_approved_links_only(
         actions.perform("reject_link", private.clients(), tell, step["arguments"])
     wait_for_status(504)
     again = private.perform(ROLL_OUT)
-    assert again.started == [step["name"] for step in links]
+    assert sorted(again.started) == sorted(step["name"] for step in links)
     wait_for_status(404)
     check_static_assets(private.clients(), tell, wait_for_status)
     for run in (again, done):

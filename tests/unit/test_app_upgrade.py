@@ -79,7 +79,7 @@ def test_the_patched_application_says_another_thing():
         spec = importlib.util.spec_from_file_location("patched_main", copy / "src/main.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    client = module.create_app(module.Settings(region="eastus")).test_client()
+        client = module.create_app(module.Settings(region="eastus")).test_client()
     assert client.get("/").json["message"] == "Application is running in eastus"
 
 
