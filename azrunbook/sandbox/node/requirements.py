@@ -165,7 +165,8 @@ async def _install(install: Install, files: Sequence[Path], prefix: Path, log: L
         command.remove("--no-config")
         code, output = await _run_uv([*command, *arguments])
     for line in output.splitlines():
-        log(f"  {line}")
+        if not line.startswith("Using "):  # which of this machine's Pythons, and where it is
+            log(f"  {line}")
     if code:
         raise InstallError(
             f"uv pip install failed with exit code {code}: {output[-2000:].strip()}. Check the "
