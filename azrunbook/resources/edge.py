@@ -1,17 +1,13 @@
 """Front Door of an estate: profile, endpoint, origin group, an origin per region, route. Pure.
 
-What the edge keeps copies of, a domain of one's own and the firewall: :mod:`.edge_options`.
+An origin's body, and what the edge keeps copies of, a domain of one's own and the firewall:
+:mod:`.edge_options`.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from azrunbook import estate
 from azrunbook.resources import cluster, edge_options, model
-
-_WEIGHT = 1000
-# The primary serves while it is healthy; the secondary stands by.
-_PRIORITIES: Mapping[str, int] = {"primary": 1, "secondary": 2}
 
 
 def list_edge(declared: estate.Estate, subscription_id: str) -> tuple[model.DesiredResource, ...]:
@@ -120,25 +116,7 @@ def _origin(
             name_link_service(declared.front_door),
         )
         link = edge_options.private_link(service, region)
-    return model.describe(
-        f"{group.id}/origins/{region.location}",
-        model.ORIGIN,
-        region=region.location,
-        body={
-            "properties": {
-                "hostName": host,
-                "originHostHeader": host,
-                "httpPort": 80,
-                "httpsPort": 443,
-                "priority": _PRIORITIES[role],
-                "weight": _WEIGHT,
-                "enabledState": "Enabled",
-                "enforceCertificateNameCheck": True,
-                **link,
-            }
-        },
-        depends_on=(group.id,),
-    )
+    return edge_options.describe_origin(group, host, role, region, link=link)
 
 
 def _route(

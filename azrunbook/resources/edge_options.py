@@ -1,5 +1,6 @@
-"""What a Front Door may have besides: cached static assets, a custom domain, a firewall. Pure."""
+"""Front Door's origins, and what else it may have: static assets, a domain, a firewall. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from azrunbook import estate
@@ -7,6 +8,8 @@ from azrunbook.resources import model, storage
 
 # The managed rules of Azure; only the Premium sku has them.
 _RULE_SET = {"ruleSetType": "Microsoft_DefaultRuleSet", "ruleSetVersion": "2.1"}
+_WEIGHT = 1000
+# The primary serves while it is healthy; the secondary stands by.
 _PRIORITIES = {"primary": 1, "secondary": 2}
 _COMPRESSED = [
     "application/javascript", "application/json", "image/svg+xml", "text/css", "text/html",
@@ -28,6 +31,40 @@ def private_link(target: str, region: estate.Region, group: str | None = None) -
     if group is not None:
         link["groupId"] = group
     return {"sharedPrivateLinkResource": link}
+
+
+def describe_origin(
+    group: model.DesiredResource,
+    host: str,
+    role: str,
+    region: estate.Region,
+    *,
+    link: Mapping[str, Any],
+    needs: tuple[str, ...] = (),
+) -> model.DesiredResource:
+    """A region's origin in a group; ``link`` is of :func:`private_link`, empty for a public one.
+
+    ``needs``: ids of what has to be there besides the group.
+    """
+    return model.describe(
+        f"{group.id}/origins/{region.location}",
+        model.ORIGIN,
+        region=region.location,
+        body={
+            "properties": {
+                "hostName": host,
+                "originHostHeader": host,
+                "httpPort": 80,
+                "httpsPort": 443,
+                "priority": _PRIORITIES[role],
+                "weight": _WEIGHT,
+                "enabledState": "Enabled",
+                "enforceCertificateNameCheck": True,
+                **link,
+            }
+        },
+        depends_on=(group.id, *needs),
+    )
 
 
 def list_domains(
@@ -187,22 +224,5 @@ def _storage_origin(
     group: model.DesiredResource, account: str, role: str, region: estate.Region
 ) -> model.DesiredResource:
     host = f"{account.rpartition('/')[2]}.blob.core.windows.net"
-    return model.describe(
-        f"{group.id}/origins/{region.location}",
-        model.ORIGIN,
-        region=region.location,
-        body={
-            "properties": {
-                "hostName": host,
-                "originHostHeader": host,
-                "httpPort": 80,
-                "httpsPort": 443,
-                "priority": _PRIORITIES[role],
-                "weight": 1000,
-                "enabledState": "Enabled",
-                "enforceCertificateNameCheck": True,
-                **private_link(account, region, "blob"),
-            }
-        },
-        depends_on=(group.id, account),
-    )
+    link = private_link(account, region, "blob")
+    return describe_origin(group, host, role, region, link=link, needs=(account,))
