@@ -17,7 +17,7 @@ from azrunbook.procedures import (
     release_steps,
     tear_down,
 )
-from azrunbook.resources import model
+from azrunbook.resources import cluster, model
 
 Part = Literal["ingress", "app"]
 State = Literal["running", "stopped", "absent", "silent"]
@@ -197,7 +197,7 @@ def _find_state(
 ) -> State:
     if body is None:
         return "absent"
-    if (body["properties"].get("powerState") or {}).get("code") == "Stopped":
+    if cluster.is_stopped(body):
         return "stopped"
     try:
         clients.region(role).workloads.get_version()

@@ -18,7 +18,7 @@ from azrunbook.procedures import (
     private_links,
     release_steps,
 )
-from azrunbook.resources import model
+from azrunbook.resources import cluster, model
 
 INFRASTRUCTURE, INGRESS, APP = "01_provision_estate", "02_roll_out_ingress", "03_release_app"
 _ABSENT = "the infrastructure below it is not there yet; its objects are known once 01 has run"
@@ -40,7 +40,7 @@ def observe(clients: connect.Clients, engine: str) -> dict[str, plans.Plan]:
         running = [
             role
             for role, region in clients.estate.regions.items()
-            if _read_power(below[model.CLUSTER, region.location]) != "Stopped"
+            if not cluster.is_stopped(below[model.CLUSTER, region.location] or {})
         ]
         makers: list[Callable[[], plans.Plan]] = [
             lambda: ingress_rollout.plan(
@@ -60,10 +60,6 @@ def _read_below(clients: connect.Clients) -> dict[tuple[str, str], Mapping[str, 
     needed = [one for one in desired if one.type in {model.CLUSTER, model.REGISTRY}]
     found = clients.for_each(lambda one: clients.arm.find(one.id, one.api_version), needed)
     return {(one.type, one.region): body for one, body in zip(needed, found, strict=True)}
-
-
-def _read_power(cluster: Mapping[str, Any] | None) -> str:
-    return str((cluster or {}).get("properties", {}).get("powerState", {}).get("code", "Running"))
 
 
 def options(stem: str, engine: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Managed clusters of an estate with their node pools and maintenance windows. Pure."""
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 from azrunbook import estate
@@ -14,6 +15,11 @@ _MAX_SURGE = "33%"
 _OUTBOUND = {"load_balancer": "loadBalancer", "nat_gateway": "userAssignedNATGateway"}
 # What may happen in a maintenance window, in AKS's own names of the configurations.
 _WINDOWS = ("aksManagedAutoUpgradeSchedule", "aksManagedNodeOSUpgradeSchedule")
+
+
+def is_stopped(body: Mapping[str, Any]) -> bool:
+    """Whether a cluster, as Azure has it, is stopped: then it cannot be asked what it holds."""
+    return ((body.get("properties") or {}).get("powerState") or {}).get("code") == "Stopped"
 
 
 def list_clusters(
